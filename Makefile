@@ -1,0 +1,60 @@
+# One place for every command. `make demo` on a fresh machine is the quickest way to see the whole thing.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+HARDWARE := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
+LOCK ?= locks/$(HARDWARE).txt
+CUDA_ONLY := cuda-bindings cuda-pathfinder cuda-toolkit triton nvidia-cublas nvidia-cuda-cupti \
+  nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
+  nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
+  nvidia-nvshmem-cu13 nvidia-nvtx
+
+.PHONY: help setup demo serve test test-all check bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
+
+setup: .venv/ready weights/ready  ## virtual environment, locked dependencies, network weights
+
+.venv/ready: $(LOCK) pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the $(HARDWARE) set-up from $(LOCK) ..."
+	@# torch first and by its exact version: where a CPU build is at hand, this is the line that takes it.
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep '^torch==' $(LOCK))"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(LOCK)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+weights/ready: .venv/ready $(wildcard models/cards/*.toml) models/fetch.py
+	@$(BIN)/python -m models.fetch --into weights
+	@touch $@
+
+demo: setup  ## explain and certify a bundled photograph over HTTP; pictures and certificate go to out/
+	@$(BIN)/python -m service.demo --out out
+
+serve: setup  ## run the service and print a curl line that works
+	@$(BIN)/affidavit serve
+
+test: setup  ## all tests that fit in ten minutes on two cores
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup  ## every test, the long ones too
+	@$(BIN)/python -m pytest
+
+check: setup  ## lint, format, types: one strict command
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: setup  ## measure; each program writes its JSON and pictures
+	@$(BIN)/python -m bench.certificates
+
+lock:  ## resolve the locked dependencies anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	  -c <(echo torch==2.13.0) -o locks/cuda.txt pyproject.toml
+	uv pip compile -q --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	  -c <(echo torch==2.13.0) $(CUDA_ONLY:%=--no-emit-package %) -o locks/cpu.txt pyproject.toml
+
+clean:  ## remove everything that set-up and the demo made
+	rm -rf .venv weights out .mypy_cache .ruff_cache .pytest_cache

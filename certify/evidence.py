@@ -1,0 +1,112 @@
+"""Evidence: what the samples of a plan said, addressed by sample range and merged in any order.
+
+Merging is associative and commutative, so the same evidence comes out whatever the batch size, the
+number of workers, the order, a crash or a restart.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from certify.fields import require
+
+# Above this many features only counts are kept: a packed row no longer pays for itself.
+VOTES_FEATURES = 4096
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Votes and predictions of the samples in `ranges`.
+
+    ranges: disjoint, ascending, not touching, each [start, stop). votes: packed bits, one row per
+    sample in ascending order, numpy.packbits order; None above VOTES_FEATURES features. counts: how
+    many samples voted for each feature. predictions: the class the network gave each noisy picture,
+    in ascending order of samples.
+    """
+
+    ranges: tuple[Range, ...]
+    features: int
+    votes: NDArray[np.uint8] | None
+    counts: NDArray[np.int64]
+    predictions: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        ascending = all(a < b for a, b in self.ranges) and all(
+            left[1] < right[0] for left, right in pairwise(self.ranges)
+        )
+        require(ascending, "ranges", self.ranges, "be disjoint, ascending, non-empty and not touching")
+        shape = None if self.votes is None else self.votes.shape
+        rows = None if self.features > VOTES_FEATURES else (self.samples, -(-self.features // 8))
+        require(shape == rows, "shape of votes", shape, f"be {rows}")
+        require(self.counts.shape == (self.features,), "shape of counts", self.counts.shape, "fit")
+        fits = self.predictions.shape == (self.samples,)
+        require(fits, "shape of predictions", self.predictions.shape, f"be ({self.samples},)")
+
+    @classmethod
+    def empty(cls, features: int) -> Self:
+        """Evidence of no samples."""
+        return cls.from_votes(0, np.zeros((0, features), bool), np.zeros(0, np.int32))
+
+    @classmethod
+    def from_votes(cls, start: int, votes: NDArray[np.bool_], predictions: NDArray[np.int32]) -> Self:
+        """Evidence of samples start, start + 1, …: one row of `votes` and one prediction each."""
+        samples, features = votes.shape
+        return cls(
+            ranges=((start, start + samples),) if samples else (),
+            features=features,
+            votes=np.packbits(votes, axis=1) if features <= VOTES_FEATURES else None,
+            counts=votes.sum(axis=0, dtype=np.int64),
+            predictions=np.asarray(predictions, dtype=np.int32),
+        )
+
+    @property
+    def samples(self) -> int:
+        """Number of samples in evidence."""
+        return sum(stop - start for start, stop in self.ranges)
+
+    def merge(self, other: Self) -> Self:
+        """Both evidences as one. Raises ValueError if they share a sample or differ in features."""
+        require(self.features == other.features, "features", other.features, f"be {self.features}")
+        order = np.argsort(np.concatenate([_indices(self), _indices(other)]), kind="stable")
+        votes = None
+        if self.votes is not None and other.votes is not None:
+            votes = np.concatenate([self.votes, other.votes])[order]
+        return type(self)(
+            ranges=_union(self.ranges, other.ranges),
+            features=self.features,
+            votes=votes,
+            counts=self.counts + other.counts,
+            predictions=np.concatenate([self.predictions, other.predictions])[order],
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over ranges, features, votes, counts and predictions, as written in
+        docs/certificate.md."""
+        header = np.array([self.features, *(bound for pair in self.ranges for bound in pair)], "<i8")
+        parts = [header, self.counts.astype("<i8"), self.predictions.astype("<i4")]
+        if self.votes is not None:
+            parts.append(self.votes)
+        sizes = np.array([part.nbytes for part in parts], dtype="<i8")
+        return hashlib.sha256(b"".join(part.tobytes() for part in [sizes, *parts])).hexdigest()
+
+
+def _indices(evidence: Evidence) -> NDArray[np.int64]:
+    spans = [np.arange(start, stop, dtype=np.int64) for start, stop in evidence.ranges]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *spans])
+
+
+def _union(one: tuple[Range, ...], other: tuple[Range, ...]) -> tuple[Range, ...]:
+    union: list[Range] = []
+    for start, stop in sorted(one + other):
+        if not union or start > union[-1][1]:
+            union.append((start, stop))
+            continue
+        require(start == union[-1][1], "sample range", (start, stop), "not be merged twice")
+        union[-1] = (union[-1][0], stop)
+    return tuple(union)

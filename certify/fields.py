@@ -1,0 +1,40 @@
+"""Records from untrusted JSON, field by field against a closed list; rules that name what broke them."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+}
+
+
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise ValueError "NAME is VALUE; it must RULE" unless `holds`."""
+    if not holds:
+        raise ValueError(f"{name} is {value!r}; it must {rule}")
+
+
+def closed(data: object, names: set[str], where: str) -> dict[str, Any]:
+    """`data` as a dict with exactly these keys; ValueError names what is missing or unknown."""
+    require(isinstance(data, dict), where, type(data).__name__, "be a JSON object")
+    given = cast("dict[str, Any]", data)
+    missing, unknown = sorted(names - given.keys()), sorted(given.keys() - names)
+    require(not unknown, f"{where}: unknown fields", unknown, "be none")
+    require(not missing, f"{where}: missing fields", missing, "be none")
+    return given
+
+
+def record(kind: type[T], data: object, where: str) -> T:
+    """A frozen dataclass of int, float and str fields from a JSON object; ValueError otherwise."""
+    types = {field.name: str(getattr(field.type, "__name__", field.type)) for field in fields(kind)}  # type: ignore[arg-type]
+    given = closed(data, set(types), where)
+    for name, value in given.items():
+        allowed = _JSON_TYPES[types[name]]
+        fits = isinstance(value, allowed) and not isinstance(value, bool)
+        require(fits, f"{where}.{name}", value, f"be a JSON {types[name]}")
+    return kind(**{n: float(v) if types[n] == "float" else v for n, v in given.items()})

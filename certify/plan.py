@@ -1,0 +1,136 @@
+"""What is sampled and what is asked, as data: Recipe, Plan, Question.
+
+A plan names everything that decides a sample: picture, network, target, recipe and key. What
+follows from it is computed elsewhere. Fields are never removed and never change meaning.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from certify.fields import require
+from certify.noise import LAWS, Gaussian
+from certify.randomness import KEY_DIGITS
+
+ATTRIBUTIONS = ("gradient",)
+PRECISIONS = ("float32",)
+CONFIDENCES = ("anytime", "fixed")
+LARGEST_SIDE = 4096
+LARGEST_LANES = 4096
+DIGEST_DIGITS = 64
+
+
+def _hex(text: str, digits: int) -> bool:
+    return re.fullmatch(f"[0-9a-f]{{{digits}}}", text) is not None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one noisy picture becomes votes.
+
+    law, scale: the noise (`certify.noise`). attribution: the base map, a function of the noisy
+    picture and a fixed target. cell: side of a feature in pixels; the map's absolute value, its
+    maximum over channels, its mean over the cell. votes: how many features of highest score each
+    sample votes for, ties to the lower index. lanes: pictures in one forward pass, always full,
+    because a network's rounding may depend on it. precision: arithmetic of the network.
+    """
+
+    law: str
+    scale: float
+    attribution: str
+    cell: int
+    votes: int
+    lanes: int
+    precision: str
+
+    def __post_init__(self) -> None:
+        require(self.law in LAWS, "law", self.law, f"be one of {', '.join(LAWS)}")
+        attributions, precisions = ", ".join(ATTRIBUTIONS), ", ".join(PRECISIONS)
+        known = self.attribution in ATTRIBUTIONS
+        require(known, "attribution", self.attribution, f"be one of {attributions}")
+        require(self.precision in PRECISIONS, "precision", self.precision, f"be one of {precisions}")
+        require(1 <= self.cell <= LARGEST_SIDE, "cell", self.cell, f"lie in 1..{LARGEST_SIDE}")
+        require(1 <= self.lanes <= LARGEST_LANES, "lanes", self.lanes, f"lie in 1..{LARGEST_LANES}")
+        require(self.votes >= 1, "votes", self.votes, "be at least 1")
+        LAWS[self.law](self.scale)
+
+    @property
+    def noise(self) -> Gaussian:
+        """The law of the noise, at the recipe's scale."""
+        return LAWS[self.law](self.scale)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides every sample.
+
+    model: name of the network, weights: SHA-256 of its weights file. image: SHA-256 of the 8-bit
+    array as it enters the recipe, height·width·channels in C order. target: class index whose score
+    the map explains. key: the noise's 128 bits as 32 hexadecimal digits.
+    """
+
+    model: str
+    weights: str
+    image: str
+    height: int
+    width: int
+    channels: int
+    target: int
+    recipe: Recipe
+    key: str
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            side = getattr(self, name)
+            require(1 <= side <= LARGEST_SIDE, name, side, f"lie in 1..{LARGEST_SIDE}")
+            fits = side % self.recipe.cell == 0
+            require(fits, "cell", self.recipe.cell, f"divide the {name}, {side} pixels")
+        require(1 <= self.channels <= 16, "channels", self.channels, "lie in 1..16")
+        require(self.target >= 0, "target", self.target, "be a class index")
+        for name, digits in (("weights", DIGEST_DIGITS), ("image", DIGEST_DIGITS), ("key", KEY_DIGITS)):
+            text = getattr(self, name)
+            require(_hex(text, digits), name, text, f"be {digits} lower-case hexadecimal digits")
+        votes = self.recipe.votes
+        require(votes < self.features, "votes", votes, f"be fewer than the {self.features} features")
+
+    @property
+    def entries(self) -> int:
+        """Noise values per sample: height·width·channels."""
+        return self.height * self.width * self.channels
+
+    @property
+    def rows(self) -> int:
+        """Rows of the feature grid."""
+        return self.height // self.recipe.cell
+
+    @property
+    def columns(self) -> int:
+        """Columns of the feature grid."""
+        return self.width // self.recipe.cell
+
+    @property
+    def features(self) -> int:
+        """Cells of the feature grid, numbered row by row."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the evidence.
+
+    k: how many features are reported. failure_probability: of the whole document, over the noise.
+    confidence: "anytime" holds at every number of samples at once, so one may stop when satisfied;
+    "fixed" holds for a number of samples chosen beforehand, and is a little tighter there.
+    """
+
+    k: int
+    failure_probability: float
+    confidence: str
+
+    def __post_init__(self) -> None:
+        require(self.k >= 1, "k", self.k, "be at least 1")
+        given = self.failure_probability
+        open_unit = math.isfinite(given) and 0 < given < 1
+        require(open_unit, "failure_probability", given, "lie strictly between 0 and 1")
+        known = self.confidence in CONFIDENCES
+        require(known, "confidence", self.confidence, f"be one of {', '.join(CONFIDENCES)}")
