@@ -1,0 +1,190 @@
+"""From the bytes of a request to named fields and one picture, nothing trusted on the way.
+
+Two content types are taken: application/json with the picture as base64, and multipart/form-data
+with the picture as a file. Both end as the same `Parcel`. The body is read as a stream and refused
+as soon as it is too large.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from service.problems import Fault, ProblemError, fault, refuse
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+LARGEST_TEXT_FIELD = 1024
+MOST_FIELDS = 64
+IMAGE = "image"
+HOW = "JSON: image is base64 text; form: curl -F image=@photo.jpg -F model=…"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What came: parameters by name, the bytes of the picture, and whether values are all text."""
+
+    fields: dict[str, Any]
+    picture: bytes
+    textual: bool
+
+
+async def read(request: Request, limit: int) -> Parcel:
+    """The parcel of a request whose body has at most `limit` bytes; raises ProblemError."""
+    kind = content_type(request, (JSON, FORM))
+    body = await read_body(request, limit)
+    return _from_json(body) if kind == JSON else await _from_form(request, body)
+
+
+def content_type(request: Request, allowed: Iterable[str]) -> str:
+    """The media type of the body, one of `allowed`; refuses the rest, query strings and encodings."""
+    stated = request.headers.get("content-type", "")
+    kind = stated.split(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise refuse(
+            "unsupported-content-type",
+            fault("Content-Encoding", encoding, "bodies come as they are", "send it uncompressed"),
+        )
+    if kind not in allowed:
+        rule = f"this address takes {' or '.join(allowed)}"
+        raise refuse("unsupported-content-type", fault("Content-Type", stated, rule, HOW))
+    if request.url.query:
+        rule = "this address takes no query string"
+        raise refuse("invalid-parameters", fault("query", request.url.query, rule, "use the body"))
+    return kind
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, of 1 to `limit` bytes; a larger one is refused before it is read."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
+        raise _too_large(f"{declared} bytes", limit)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(f"more than {limit} bytes", limit)
+    except ClientDisconnect as gone:
+        raise ProblemError("malformed-body", "the caller hung up before the body ended") from gone
+    if not body:
+        raise refuse("empty-body", fault("body", "", "a body is needed", HOW))
+    return bytes(body)
+
+
+def _too_large(size: str, limit: int) -> ProblemError:
+    advice = "send a smaller picture, or ask the operator to raise AFFIDAVIT_MAX_BODY_BYTES"
+    return refuse("body-too-large", fault("body", size, f"at most {limit} bytes", advice))
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text: UTF-8, no duplicate names, no NaN or Infinity; raises ProblemError."""
+    try:
+        return json.loads(
+            body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant
+        )
+    except UnicodeDecodeError as error:
+        raise _malformed("the text", f"byte {error.start} is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise _malformed(f"line {error.lineno}, column {error.colno}", error.msg) from error
+    except RecursionError as error:
+        raise _malformed("the text", "it is nested too deeply") from error
+    except ValueError as error:
+        raise _malformed("a number", "it has too many digits") from error
+
+
+def _malformed(where: str, rule: str) -> ProblemError:
+    return refuse("malformed-body", fault("body", where, rule, "send one valid JSON object"))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    raise refuse("malformed-body", _twice(twice, names.count(twice)))
+
+
+def _twice(name: str, times: int) -> Fault:
+    rule = "one picture per request" if name == IMAGE else "each name once"
+    return fault(name, f"{times} values", rule, f"send {name} once")
+
+
+def _refuse_constant(literal: str) -> Any:
+    raise refuse(
+        "malformed-body",
+        fault("body", literal, "JSON knows only finite numbers", "send a finite number"),
+    )
+
+
+def _from_json(body: bytes) -> Parcel:
+    fields = parse_json(body)
+    if not isinstance(fields, dict):
+        raise _malformed(type(fields).__name__, "it must be an object")
+    return Parcel(fields, _base64(fields.pop(IMAGE, None)), textual=False)
+
+
+def _base64(text: Any) -> bytes:
+    if isinstance(text, list):
+        raise refuse("bad-image", _twice(IMAGE, len(text)))
+    if not isinstance(text, str) or not text:
+        raise refuse("bad-image", fault(IMAGE, text or "nothing", "a picture is needed", HOW))
+    try:
+        # Tools that write base64 break lines; nothing else may be skipped.
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        advice = "send the plain base64 of the file, without a data: prefix"
+        raise refuse("bad-image", fault(IMAGE, text, "it must be base64", advice)) from error
+
+
+async def _from_form(request: Request, body: bytes) -> Parcel:
+    parts = await _parts(request, body)
+    names = [name for name, _ in parts]
+    twice = [_twice(name, names.count(name)) for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise refuse("malformed-body", *twice)
+    fields = dict(parts)
+    picture = fields.pop(IMAGE, None)
+    if not isinstance(picture, bytes) or not picture:
+        value = "nothing" if picture is None else picture
+        raise refuse("bad-image", fault(IMAGE, value, "a picture file is needed", HOW))
+    files = [fault(n, v, "only image is a file", "send it as text") for n, v in fields.items() if isinstance(v, bytes)]
+    if files:
+        raise refuse("invalid-parameters", *files)
+    return Parcel(fields, picture, textual=True)
+
+
+async def _parts(request: Request, body: bytes) -> list[tuple[str, str | bytes]]:
+    """Name and content of each part of a form: text, or bytes for a file."""
+
+    async def once() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(
+        request.headers,
+        once(),
+        max_files=MOST_FIELDS,
+        max_fields=MOST_FIELDS,
+        max_part_size=LARGEST_TEXT_FIELD,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        advice = "send a well-formed form with few, short fields: " + HOW
+        raise refuse("malformed-body", fault("body", "the form", error.message, advice)) from error
+    try:
+        return [(name, await _content(value)) for name, value in form.multi_items()]
+    finally:
+        await form.close()
+
+
+async def _content(value: UploadFile | str) -> str | bytes:
+    return value if isinstance(value, str) else await value.read()
