@@ -53,6 +53,14 @@ class Gaussian:
         argument = ball(grey / (decimal(self.scale) * GREY_LEVELS))
         return (-argument / arb(2).sqrt()).erfc() / 2
 
+    def divergence(self, order: Fraction, radius: Fraction) -> arb:
+        """Rényi divergence order·R²/(2·scale²) of the noise under a shift of ℓ2 size `radius`."""
+        return ball(order * radius**2 / (2 * decimal(self.scale) ** 2))
+
+    def radius(self, order: Fraction, divergence: arb) -> arb:
+        """The ℓ2 radius scale·√(2·divergence/order) below which `divergence` is not reached."""
+        return ball(decimal(self.scale)) * (2 * divergence / ball(order)).sqrt()
+
     @property
     def reach(self) -> int:
         """Grey levels beyond which less than half a share of 2^-64 lies on either side."""

@@ -118,17 +118,19 @@ class Plan:
 class Question:
     """What is asked of the evidence.
 
-    k: how many features are reported. failure_probability: of the whole document, over the noise.
-    confidence: "anytime" holds at every number of samples at once, so one may stop when satisfied;
-    "fixed" holds for a number of samples chosen beforehand, and is a little tighter there.
+    k: how many features are reported. samples: how many were asked for. failure_probability: of the
+    whole document, over the noise. confidence: "anytime" holds at every number of samples at once,
+    so one may stop when satisfied; "fixed" holds for exactly `samples`, a little tighter there.
     """
 
     k: int
+    samples: int
     failure_probability: float
     confidence: str
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "k", self.k, "be at least 1")
+        require(self.samples >= 1, "samples", self.samples, "be at least 1")
         given = self.failure_probability
         open_unit = math.isfinite(given) and 0 < given < 1
         require(open_unit, "failure_probability", given, "lie strictly between 0 and 1")

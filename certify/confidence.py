@@ -1,0 +1,194 @@
+"""Confidence bounds on vote probabilities, proven in ball arithmetic, and the failure budget.
+
+Bounds live on the grid of multiples of 2^-40: a lower bound is the largest grid point that the
+method proves, so it is the same number on every machine, whatever the float search guessed.
+
+Both methods are symmetric, upper(S, n) = 1 − lower(n − S, n), so only lower bounds are computed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+from scipy import special
+
+from certify.exact import ball, decimal
+from certify.fields import require
+
+GRID_BITS = 40
+ONE = 1 << GRID_BITS
+# The tail sum stops when what is left is this small beside it; the rest is bounded, not dropped.
+_TAIL = arb(2) ** -70
+
+Floats = NDArray[np.float64]
+Units = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the failure probability of a document is shared out: the only place where it is.
+
+    features: share of all bounds on vote probabilities together, two for each feature, so every
+    claim about features holds at once, whichever are reported. prediction: share of the bound on
+    the class's probability.
+    """
+
+    features: float
+    prediction: float
+
+    def __post_init__(self) -> None:
+        shares = (self.features, self.prediction)
+        require(all(share > 0 for share in shares), "shares", shares, "be positive")
+        require(sum(map(decimal, shares)) <= 1, "sum of shares", sum(shares), "be at most 1")
+
+
+SPLIT = Split(features=0.9, prediction=0.1)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to bound a probability from successes among independent trials.
+
+    guess(successes, trials, failure_probability) approximates lower bounds in floats; proves(
+    successes, trials, failure_probability, probability) is True only if `probability` is a valid
+    lower bound, two-sided at that failure probability.
+    """
+
+    guess: Callable[[Floats, int, float], Floats]
+    proves: Callable[[int, int, Fraction, Fraction], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Simultaneous bounds lower ≤ probability ≤ upper, in units of 2^-40."""
+
+    lower: Units
+    upper: Units
+
+
+def bounds(
+    successes: Units, trials: int, confidence: str, failure_probability: Fraction, slack: Fraction
+) -> Bounds:
+    """Two-sided bounds, each pair failing with probability at most `failure_probability`.
+
+    successes: array of counts out of `trials`. slack: distance of the drawn law from the exact one,
+    by which every bound is widened. Raises ValueError for counts outside 0..trials.
+    """
+    inside = bool(np.all((successes >= 0) & (successes <= trials)))
+    require(inside, "successes", successes.tolist(), f"lie in 0..{trials}")
+    values, index = np.unique(np.concatenate([successes, trials - successes]), return_inverse=True)
+    widening = -int(-slack * ONE // 1)
+    proven = _lower(values, trials, METHODS[confidence], failure_probability)[index]
+    lower, complement = np.split(np.maximum(proven - widening, 0), 2)
+    return Bounds(lower, ONE - complement)
+
+
+def _lower(successes: Units, trials: int, method: Method, failure: Fraction) -> Units:
+    guesses = np.zeros(len(successes))
+    some = successes > 0
+    guesses[some] = method.guess(successes[some].astype(np.float64), trials, float(failure))
+    units = [
+        _largest(lambda unit, s=s: method.proves(s, trials, failure, Fraction(unit, ONE)), guess)  # type: ignore[misc]
+        if s
+        else 0
+        for s, guess in zip(successes.tolist(), (guesses * ONE).tolist(), strict=True)
+    ]
+    return np.array(units, dtype=np.int64)
+
+
+def _largest(proves: Callable[[int], bool], guess: float) -> int:
+    """The largest unit in 0..ONE − 1 that a downward closed test proves, searched from a guess."""
+    low = min(max(int(guess), 0), ONE - 1) if np.isfinite(guess) else 0
+    step = 1
+    while low > 0 and not proves(low):
+        low, step = max(low - step, 0), 2 * step
+    high, step = low + 1, 1
+    while high < ONE and proves(high):
+        low, high, step = high, high + step, 2 * step
+    high = min(high, ONE)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if proves(middle) else (low, middle)
+    return low
+
+
+def _sequence_log_wealth(successes: Floats, trials: int, probability: Floats) -> Floats:
+    failures = trials - successes
+    mixture = special.betaln(successes + 0.5, failures + 0.5) - special.betaln(0.5, 0.5)
+    bet = special.xlogy(successes, probability) + special.xlog1py(failures, -probability)
+    return np.asarray(mixture - bet)
+
+
+def _sequence_guess(successes: Floats, trials: int, failure: float) -> Floats:
+    low, high = np.zeros_like(successes), successes / trials
+    for _ in range(60):
+        middle = (low + high) / 2
+        # Wealth falls with the probability up to the observed frequency.
+        outside = _sequence_log_wealth(successes, trials, middle) >= -np.log(failure)
+        low, high = np.where(outside, middle, low), np.where(outside, high, middle)
+    return low
+
+
+def _sequence_proves(successes: int, trials: int, failure: Fraction, probability: Fraction) -> bool:
+    """Beta-binomial mixture: ∫∏Bern(q)dBeta(½, ½)(q) ≥ ∏Bern(p)/failure, p below the frequency.
+
+    The ratio is a nonnegative martingale under p that starts at 1, so with probability 1 − failure
+    it never reaches 1/failure, at any number of trials (Ville). Reference: Robbins, Annals of
+    Mathematical Statistics 41(5), 1970; Howard et al., arXiv:1810.08240, section 3.
+    """
+    if not 0 < probability < Fraction(successes, trials):
+        return probability == 0
+    rest, half = trials - successes, Fraction(1, 2)
+    mixture = ball(successes + half).lgamma() + ball(rest + half).lgamma()
+    mixture -= ball(trials + 1).lgamma() + arb.pi().log()
+    bet = successes * ball(probability).log() + rest * ball(1 - probability).log()
+    return bool(mixture - bet >= -ball(failure).log())
+
+
+def _exact_guess(successes: Floats, trials: int, failure: float) -> Floats:
+    return np.asarray(special.betaincinv(successes, trials - successes + 1, failure / 2))
+
+
+def _exact_proves(successes: int, trials: int, failure: Fraction, probability: Fraction) -> bool:
+    """Clopper–Pearson: P(Binomial(trials, probability) ≥ successes) ≤ failure / 2.
+
+    Reference: Clopper & Pearson, Biometrika 26(4), 1934.
+    """
+    if not 0 < probability < Fraction(successes, trials):
+        return probability == 0
+    return bool(_upper_tail(successes, trials, ball(probability)) <= ball(failure / 2))
+
+
+def _upper_tail(successes: int, trials: int, probability: arb) -> arb:
+    """A ball not below P(Binomial(trials, probability) ≥ successes), for successes above the mean.
+
+    Terms are added until the rest, at most a geometric series of the current ratio, is negligible.
+    """
+    odds = probability / (1 - probability)
+    term = _binomial_term(successes, trials, probability)
+    total = arb(0)
+    for count in range(successes, trials + 1):
+        total += term
+        ratio = odds * (trials - count) / (count + 1)
+        term *= ratio
+        if bool(term <= total * _TAIL * (1 - ratio)):
+            return total + term / (1 - ratio)
+    return total
+
+
+def _binomial_term(successes: int, trials: int, probability: arb) -> arb:
+    rest = trials - successes
+    ways = arb(trials + 1).lgamma() - arb(successes + 1).lgamma() - arb(rest + 1).lgamma()
+    return (ways + successes * probability.log() + rest * (1 - probability).log()).exp()
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "anytime": Method(_sequence_guess, _sequence_proves),
+        "fixed": Method(_exact_guess, _exact_proves),
+    }
+)
