@@ -1,0 +1,46 @@
+"""How work is cut: pieces that end at multiples of the lanes, each about a second long.
+
+Only the first and the last batch of a request are then ever padded, and a sample has the same place
+in its batch however the work is cut.
+"""
+
+from collections.abc import Iterator
+
+from certify.plan import Plan
+from service.messages import Array, Average, Draw, Request
+
+
+class Pace:
+    """How many samples per second each model and recipe makes, learned from finished chunks."""
+
+    def __init__(self, chunk_seconds: float = 1.0, workers: int = 1) -> None:
+        self.chunk_seconds = chunk_seconds
+        self.workers = workers
+        self._rates: dict[tuple[str, object], float] = {}
+
+    def observe(self, request: Request, seconds: float) -> None:
+        """Learn from one finished chunk, which counts half. Only samples count."""
+        if not isinstance(request, Draw | Average) or seconds <= 0:
+            return
+        key = (request.plan.model, request.plan.recipe)
+        rate = (request.stop - request.start) / seconds
+        self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))
+
+    def batches(self, plan: Plan, remaining: int) -> int:
+        """Batches for the next chunk: one until the pace is known, then `chunk_seconds` of work,
+        and never more than each worker's share of what remains."""
+        rate = self._rates.get((plan.model, plan.recipe), 0.0)
+        lanes = plan.recipe.lanes
+        share = -(-remaining // (lanes * self.workers))
+        return max(1, min(int(rate * self.chunk_seconds / lanes), share))
+
+
+def pieces(
+    kind: type[Draw] | type[Average], plan: Plan, image: Array, start: int, stop: int, pace: Pace
+) -> Iterator[Request]:
+    """Requests that cover [start, stop); each is cut when it is taken, at the pace known then."""
+    lanes = plan.recipe.lanes
+    while start < stop:
+        end = min(stop, (start // lanes + pace.batches(plan, stop - start)) * lanes)
+        yield kind(plan, image, start, end)
+        start = end

@@ -1,0 +1,98 @@
+"""What answers a message: loaded networks by name, one request at a time, no process and no socket.
+
+A worker process runs a Desk behind a socket, a LocalPool runs one in a thread, tests run one
+directly. Every request gets a reply; nothing that a request holds can raise out of `answer`.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from certify.evidence import Evidence
+from certify.plan import Plan
+from models.registry import UnknownModel
+from service.messages import (
+    Array,
+    Averaged,
+    Draw,
+    Drawn,
+    Failure,
+    Look,
+    Looked,
+    Ping,
+    Ready,
+    Reply,
+    Request,
+    typed,
+)
+
+Picture = NDArray[np.uint8]
+
+
+class Seen(Protocol):
+    """What looking at one clean picture gives; see `models.sampling`."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]: ...
+    @property
+    def target(self) -> int: ...
+    @property
+    def map(self) -> NDArray[np.float32]: ...
+
+
+class Sampler(Protocol):
+    """What a loaded network can do; see `models.sampling`."""
+
+    def look(self, image: Picture, target: int | None) -> Seen: ...
+    def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
+    def average(self, plan: Plan, image: Picture, start: int, stop: int) -> NDArray[np.float64]: ...
+
+
+class Desk:
+    """Answers requests. `load` opens a model by name, and raises UnknownModel for a name it lacks.
+
+    A ValueError of a sampler is its way of saying that plan, picture and model do not agree.
+    """
+
+    def __init__(self, load: Callable[[str], Sampler], *, device: str, threads: int) -> None:
+        self._load = load
+        self._samplers: dict[str, Sampler] = {}
+        self._device = device
+        self._threads = threads
+
+    def ready(self) -> Ready:
+        """Where this desk computes and which models it has loaded."""
+        return Ready(os.getpid(), self._device, self._threads, tuple(sorted(self._samplers)))
+
+    def answer(self, request: Request) -> Reply:
+        """The reply, or a Failure: `refused` for a contradiction, `error` for everything else."""
+        try:
+            return self._perform(request)
+        except (ValueError, UnknownModel) as error:
+            return Failure("refused", str(error))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            return Failure("error", f"{type(error).__name__}: {error}")
+
+    def _perform(self, request: Request) -> Reply:
+        if isinstance(request, Ping):
+            return self.ready()
+        image = typed(request.image, np.uint8)
+        if isinstance(request, Look):
+            seen = self._sampler(request.model).look(image, request.target)
+            return Looked(Array.of(seen.probabilities), seen.target, Array.of(seen.map))
+        plan, start, stop = request.plan, request.start, request.stop
+        sampler = self._sampler(plan.model)
+        if isinstance(request, Draw):
+            return Drawn.of(sampler.draw(plan, image, start, stop))
+        return Averaged(Array.of(sampler.average(plan, image, start, stop)))
+
+    def _sampler(self, model: str) -> Sampler:
+        if model not in self._samplers:
+            self._samplers[model] = self._load(model)
+        return self._samplers[model]

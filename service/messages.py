@@ -1,0 +1,222 @@
+"""What the api process and a worker say to each other, as data.
+
+One frame holds one Envelope: the version of this file, a ticket, and a message. A reply carries the
+ticket of its request. Messages are a closed list, told apart by `op`; unknown fields, unknown
+operations and other versions are refused. Arrays travel as shape, type and bytes; nothing that
+comes over the wire can name code.
+"""
+
+import math
+from typing import Annotated, Literal, TypeVar, cast, get_args
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from certify.evidence import Evidence
+from certify.plan import Plan
+
+VERSION = 1
+LARGEST_FRAME = 256 << 20
+
+Type = Literal["uint8", "int32", "int64", "float32", "float64"]
+TYPES: tuple[str, ...] = get_args(Type)
+Kind = Literal["refused", "error", "malformed"]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Shape = Annotated[tuple[Count, ...], msgspec.Meta(max_length=4)]
+
+
+class BadMessage(ValueError):
+    """A frame that is no message of this version; `ticket` names its request, 0 if unreadable."""
+
+    def __init__(self, text: str, ticket: int = 0) -> None:
+        super().__init__(text)
+        self.ticket = ticket
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
+    """One operation or reply; subclasses are final."""
+
+
+class Array(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An array in C order and native byte order: both ends run on one machine."""
+
+    type: Type
+    shape: Shape
+    data: bytes
+
+    @classmethod
+    def of(cls, array: NDArray[np.generic]) -> "Array":
+        """The array as a message; BadMessage if its type is not on the list."""
+        name = array.dtype.name
+        if name not in TYPES:
+            raise BadMessage(f"an array of {name} does not travel; use one of {', '.join(TYPES)}")
+        return cls(cast("Type", name), array.shape, array.tobytes())
+
+    def open(self) -> NDArray[np.generic]:
+        """A fresh array. BadMessage if the bytes do not fill the shape exactly."""
+        dtype = np.dtype(self.type)
+        expected = math.prod(self.shape) * dtype.itemsize
+        if len(self.data) != expected:
+            raise BadMessage(
+                f"an array of {self.type} and shape {self.shape} takes {expected} bytes, "
+                f"not {len(self.data)}"
+            )
+        return np.frombuffer(self.data, dtype=dtype).reshape(self.shape).copy()
+
+
+class Ping(Message, frozen=True, tag="ping"):
+    """Are you there, and is your loop running?"""
+
+
+class Look(Message, frozen=True, tag="look"):
+    """Probabilities and plain map of one clean picture; `target` null asks for the top class."""
+
+    model: Name
+    image: Array
+    target: Count | None
+
+
+class Draw(Message, frozen=True, tag="draw"):
+    """Votes of the samples `start` to `stop` of a plan."""
+
+    plan: Plan
+    image: Array
+    start: Count
+    stop: Count
+
+
+class Average(Message, frozen=True, tag="average"):
+    """Sum of the gridded maps of the samples `start` to `stop` of a plan."""
+
+    plan: Plan
+    image: Array
+    start: Count
+    stop: Count
+
+
+class Ready(Message, frozen=True, tag="ready"):
+    """A worker's first words, and its answer to Ping: where it computes and what it has loaded."""
+
+    pid: Count
+    device: Name
+    threads: Count
+    models: tuple[Name, ...]
+
+
+class Looked(Message, frozen=True, tag="looked"):
+    """Reply to Look: probabilities (classes,), the target, and the map (height, width)."""
+
+    probabilities: Array
+    target: Count
+    map: Array
+
+
+class Drawn(Message, frozen=True, tag="drawn"):
+    """Reply to Draw: the fields of `certify.evidence.Evidence`."""
+
+    ranges: tuple[tuple[Count, Count], ...]
+    features: Count
+    votes: Array | None
+    counts: Array
+    predictions: Array
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> "Drawn":
+        """The evidence as a message."""
+        votes = None if evidence.votes is None else Array.of(evidence.votes)
+        return cls(
+            ranges=evidence.ranges,
+            features=evidence.features,
+            votes=votes,
+            counts=Array.of(evidence.counts),
+            predictions=Array.of(evidence.predictions),
+        )
+
+    def evidence(self) -> Evidence:
+        """The evidence, checked by its own constructor."""
+        return Evidence(
+            ranges=self.ranges,
+            features=self.features,
+            votes=None if self.votes is None else typed(self.votes, np.uint8),
+            counts=typed(self.counts, np.int64),
+            predictions=typed(self.predictions, np.int32),
+        )
+
+
+class Averaged(Message, frozen=True, tag="averaged"):
+    """Reply to Average: the sum per feature, float64 (features,)."""
+
+    total: Array
+
+
+class Failure(Message, frozen=True, tag="failure"):
+    """Reply to anything that could not be done.
+
+    refused: the request contradicts the model or itself; asking again is no use. error: the worker
+    failed while working. malformed: the frame was not a message.
+    """
+
+    kind: Kind
+    detail: str
+
+
+Request = Ping | Look | Draw | Average
+Reply = Ready | Looked | Drawn | Averaged | Failure
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one frame holds. The body stays raw until the version is known to be ours."""
+
+    version: int
+    ticket: Count
+    body: msgspec.Raw
+
+
+Element = TypeVar("Element", bound=np.generic)
+
+
+def typed(array: Array, dtype: type[Element]) -> NDArray[Element]:
+    """`array` opened, refused with BadMessage unless it has this type."""
+    if array.type != np.dtype(dtype).name:
+        raise BadMessage(f"expected an array of {np.dtype(dtype).name}, got {array.type}")
+    return cast("NDArray[Element]", array.open())
+
+
+def encode(ticket: int, message: Request | Reply) -> bytes:
+    """One frame."""
+    body = msgspec.Raw(msgspec.msgpack.encode(message))
+    return msgspec.msgpack.encode(Envelope(VERSION, ticket, body))
+
+
+_ENVELOPE = msgspec.msgpack.Decoder(Envelope)
+_REQUEST: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_REPLY: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+
+
+def decode_request(frame: bytes) -> tuple[int, Request]:
+    """Ticket and request of a frame; BadMessage says what is wrong with it."""
+    return _decode(frame, _REQUEST)
+
+
+def decode_reply(frame: bytes) -> tuple[int, Reply]:
+    """Ticket and reply of a frame; BadMessage says what is wrong with it."""
+    return _decode(frame, _REPLY)
+
+
+Body = TypeVar("Body", Request, Reply)
+
+
+def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[Body]) -> tuple[int, Body]:
+    try:
+        envelope = _ENVELOPE.decode(frame)
+    except msgspec.DecodeError as error:
+        raise BadMessage(f"not an envelope: {error}") from None
+    if envelope.version != VERSION:
+        rule = f"this process speaks version {VERSION}"
+        raise BadMessage(f"message of version {envelope.version}; {rule}", envelope.ticket)
+    try:
+        return envelope.ticket, decoder.decode(envelope.body)
+    except msgspec.DecodeError as error:
+        raise BadMessage(f"not a message: {error}", envelope.ticket) from None

@@ -1,0 +1,216 @@
+"""The pool of worker processes: messages to them, turns between callers, and the truth about both.
+
+Every worker has at most one message at a time, so a worker is idle or its message has an age. Work
+is handed out chunk by chunk in turns between jobs; a dead worker fails its job at once and comes
+back; a worker whose message is too old is hung, and is killed so that the same happens.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+
+from service.chunks import Pace
+from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request, decode_reply, encode
+from service.peers import Limits, Peer, Task
+from service.pool import ChunkedPool, Health, Member, WorkerLost, failure_error
+from service.schedule import Answer, Job, Schedule
+from service.supervision import Seat
+from service.wire import Wire
+
+log = logging.getLogger(__name__)
+
+WORKER = (sys.executable, "-m", "service.worker_process")
+WATCH_SECONDS = 0.25
+
+
+class WorkerPool(ChunkedPool):
+    """A Pool of `count` worker processes on this machine.
+
+    device: auto, cpu, cuda or cuda:N. threads: of each worker; by default the cores in equal
+    shares. command: how a worker is started, before the options the pool adds.
+    """
+
+    def __init__(
+        self,
+        count: int = 1,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        chunk_seconds: float = 1.0,
+        limits: Limits | None = None,
+        command: Sequence[str] = WORKER,
+    ) -> None:
+        if count < 1:
+            raise ValueError(f"count is {count}; a pool needs at least 1 worker")
+        super().__init__(Pace(chunk_seconds, count))
+        self.limits = limits or Limits()
+        self._device = device
+        self._threads = threads or max(1, _cores() // count)
+        self._command = tuple(command)
+        self._peers = tuple(Peer(Seat(n, self._argv, self._ended)) for n in range(count))
+        self._schedule = Schedule()
+        self._tickets = itertools.count(1)
+        self._stopping = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._keepers: tuple[asyncio.Task[None], ...] = ()
+        self._wire: Wire | None = None
+        self._served = time.monotonic()
+
+    async def start(self) -> None:
+        """Open the socket and start the workers. Returns before they are ready; work waits."""
+        self._stopping.clear()
+        self._served = time.monotonic()
+        self._wire = Wire()
+        self._tasks = (
+            asyncio.create_task(self._listen(self._wire)),
+            asyncio.create_task(self._watch()),
+        )
+        self._keepers = tuple(asyncio.create_task(p.seat.keep(self._stopping)) for p in self._peers)
+
+    async def stop(self) -> None:
+        """End the workers, fail what waits with WorkerLost, and leave nothing behind."""
+        self._stopping.set()
+        for job in self._schedule.clear():
+            job.fail(WorkerLost("the service is stopping"))
+        for peer in self._peers:
+            peer.seat.terminate()
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=self.limits.grace)
+            for peer in self._peers:
+                peer.seat.kill()
+            await asyncio.gather(*self._keepers)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._wire is not None:
+            self._wire.close()
+        self._wire, self._tasks, self._keepers = None, (), ()
+
+    async def heartbeat(self) -> Health:
+        """A round trip through every idle worker's loop; a busy one is judged by its task's age."""
+        members = tuple(await asyncio.gather(*(self._check(peer) for peer in self._peers)))
+        alive = sum(member.state in ("idle", "busy") for member in members)
+        return Health(alive > 0, members, f"{alive} of {len(members)} workers answer")
+
+    async def answers(self, work: Iterator[Request]) -> AsyncGenerator[Answer, None]:
+        """Each request with its reply, as they come; closing stops handing out more."""
+        if self._wire is None:
+            raise WorkerLost("the pool is not running; start() it first")
+        job = Job(work)
+        self._schedule.add(job)
+        self._dispatch()
+        try:
+            while not job.finished:
+                yield await job.read()
+        finally:
+            self._schedule.drop(job)
+
+    def _dispatch(self) -> None:
+        for peer in self._peers:
+            if peer.idle and (turn := self._schedule.take()):
+                self._hand(peer, *turn)
+
+    def _hand(self, peer: Peer, job: Job, request: Request) -> None:
+        if self._wire is None:
+            return
+        peer.task = Task(next(self._tickets), job, request, time.monotonic())
+        sent = self._wire.send(peer.seat.name, encode(peer.task.ticket, request))
+        sent.add_done_callback(lambda done: self._unsent(peer, done))
+
+    def _unsent(self, peer: Peer, done: asyncio.Future[object]) -> None:
+        if not done.cancelled() and (error := done.exception()):
+            log.error("%s cannot be reached: %s", peer.seat.name, error)
+            peer.seat.kill()
+
+    async def _listen(self, wire: Wire) -> None:
+        while True:
+            name, frame = await wire.receive()
+            for peer in self._peers:
+                if peer.seat.running and peer.seat.name == name:
+                    self._heard(peer, frame)
+            self._dispatch()
+
+    def _heard(self, peer: Peer, frame: bytes) -> None:
+        self._served = time.monotonic()
+        try:
+            ticket, reply = decode_reply(frame)
+        except BadMessage as error:
+            log.error("%s talks nonsense and is ended: %s", peer.seat.name, error)
+            peer.seat.kill()
+            return
+        if ticket == 0 and isinstance(reply, Ready):
+            peer.ready = reply
+            log.info("%s is ready on %s", peer.seat.name, reply.device)
+        elif peer.task is not None and peer.task.ticket == ticket:
+            self._settle(peer, reply)
+
+    def _settle(self, peer: Peer, reply: Reply) -> None:
+        task = peer.release()
+        if task is None:
+            return
+        peer.seat.prosper()
+        self.pace.observe(task.request, task.age)
+        if isinstance(reply, Failure):
+            self._fail(task.job, failure_error(reply))
+        else:
+            task.job.settle(task.request, reply)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        self._schedule.drop(job)
+        job.fail(error)
+
+    def _ended(self, seat: Seat, fate: str) -> None:
+        peer = self._peers[seat.number]
+        peer.ready = None
+        if task := peer.release():
+            then = "the service is stopping" if self._stopping.is_set() else "it is started again"
+            self._fail(task.job, WorkerLost(f"{fate} while at work; {then}"))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for peer in self._peers:
+                if excess := peer.overdue(self.limits):
+                    log.error("%s is ended: %s", peer.seat.name, excess)
+                    peer.seat.kill()
+            self._lose_patience()
+
+    def _lose_patience(self) -> None:
+        if any(peer.ready for peer in self._peers):
+            self._served = time.monotonic()
+        elif time.monotonic() - self._served > self.limits.patience:
+            lost = f"no worker has been running for {self.limits.patience:g} s"
+            for job in self._schedule.clear():
+                job.fail(WorkerLost(lost))
+
+    async def _check(self, peer: Peer) -> Member:
+        if peer.ready is None:
+            return peer.member("starting" if peer.seat.starting else "down")
+        if peer.at_work:
+            return peer.member("silent" if peer.overdue(self.limits) else "busy")
+        if peer.idle:
+            peer.pulse = self._ping(peer)
+        if peer.pulse is not None:
+            await asyncio.wait({peer.pulse}, timeout=self.limits.heartbeat)
+        return peer.member(peer.pulse_state())
+
+    def _ping(self, peer: Peer) -> asyncio.Future[Answer]:
+        job = Job(iter([Ping()]))
+        self._hand(peer, job, job.take())
+        pulse = asyncio.ensure_future(job.read())
+        pulse.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return pulse
+
+    def _argv(self, name: str) -> Sequence[str]:
+        if self._wire is None:
+            raise RuntimeError("a worker is started only between start() and stop()")
+        own = ("--connect", self._wire.address, "--name", name, "--parent", str(os.getpid()))
+        return (*self._command, *own, "--device", self._device, "--threads", str(self._threads))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
