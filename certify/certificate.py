@@ -68,7 +68,7 @@ class Certificate:
     feature_radii: NDArray[np.float64]
 
     def radius_for(self, kept: int) -> float:
-        """The radius within which at least `kept` of the reported stay; ValueError off the curve."""
+        """Radius within which at least `kept` of the reported stay. ValueError off the curve."""
         for point in self.curve:
             if point.at_least == kept:
                 return point.radius
@@ -76,11 +76,11 @@ class Certificate:
         raise ValueError(f"at_least is {kept}; it must lie in {last}..{self.k}")
 
     def at_least_within(self, radius: float) -> int:
-        """How many of the reported provably stay under any change of size `radius`; 0 if unproven."""
+        """How many of the reported provably stay under any change up to `radius`; may be 0."""
         return next((point.at_least for point in self.curve if point.radius >= radius), 0)
 
     def labels(self, radius: float) -> NDArray[np.int8]:
-        """+1 important, −1 unimportant, 0 undecided: what most noise says, proven up to `radius`."""
+        """+1 important, −1 unimportant, 0 undecided: majority labels proven up to `radius`."""
         proven = (np.abs(self.feature_radii) >= radius) & (self.feature_radii != 0)
         return np.where(proven, np.sign(self.feature_radii), 0).astype(np.int8)
 
@@ -107,7 +107,7 @@ def certify(
         k=question.k,
         reported=examined.reported,
         curve=curve(plan, examined),
-        prediction=_prediction(plan, int(agreeing[0]), evidence.samples, int(class_bounds.lower[0])),
+        prediction=_prediction(plan, evidence, int(agreeing[0]), int(class_bounds.lower[0])),
         feature_radii=_feature_radii(plan, simultaneous),
     )
 
@@ -130,16 +130,17 @@ def curve(plan: Plan, examined: Boundary) -> tuple[Point, ...]:
 def _require_fit(plan: Plan, evidence: Evidence, question: Question) -> None:
     features, samples = evidence.features, evidence.samples
     require(features == plan.features, "features of the evidence", features, f"be {plan.features}")
-    # Bounds hold for the samples from the first on; whoever may choose which to count could cheat.
+    # Bounds hold for the samples from the first on; whoever chose which to count could cheat.
     whole = evidence.ranges == (((0, samples),) if samples else ())
-    require(whole, "ranges of the evidence", evidence.ranges, "be the samples from 0 on, without gap")
+    require(whole, "ranges of the evidence", evidence.ranges, "be all samples from 0 on")
     asked = question.samples
     fits = samples == asked if question.confidence == "fixed" else samples <= asked
     rule = f"be the {asked} asked for" if question.confidence == "fixed" else f"be at most {asked}"
     require(fits, "samples", samples, rule)
 
 
-def _prediction(plan: Plan, agreeing: int, samples: int, lower: int) -> Prediction:
+def _prediction(plan: Plan, evidence: Evidence, agreeing: int, lower: int) -> Prediction:
+    samples = evidence.samples
     radius = intensity(per_feature.class_radius(lower, plan.recipe.noise))
     reason = None
     if not radius:

@@ -40,7 +40,7 @@ class Evidence:
         ascending = all(a < b for a, b in self.ranges) and all(
             left[1] < right[0] for left, right in pairwise(self.ranges)
         )
-        require(ascending, "ranges", self.ranges, "be disjoint, ascending, non-empty and not touching")
+        require(ascending, "ranges", self.ranges, "be ascending, non-empty and apart")
         shape = None if self.votes is None else self.votes.shape
         rows = None if self.features > VOTES_FEATURES else (self.samples, -(-self.features // 8))
         require(shape == rows, "shape of votes", shape, f"be {rows}")
@@ -54,7 +54,9 @@ class Evidence:
         return cls.from_votes(0, np.zeros((0, features), bool), np.zeros(0, np.int32))
 
     @classmethod
-    def from_votes(cls, start: int, votes: NDArray[np.bool_], predictions: NDArray[np.int32]) -> Self:
+    def from_votes(
+        cls, start: int, votes: NDArray[np.bool_], predictions: NDArray[np.int32]
+    ) -> Self:
         """Evidence of samples start, start + 1, …: one row of `votes` and one prediction each."""
         samples, features = votes.shape
         return cls(
@@ -88,7 +90,8 @@ class Evidence:
     def digest(self) -> str:
         """SHA-256 over ranges, features, votes, counts and predictions, as written in
         docs/certificate.md."""
-        header = np.array([self.features, *(bound for pair in self.ranges for bound in pair)], "<i8")
+        ends = [end for pair in self.ranges for end in pair]
+        header = np.array([self.features, *ends], dtype="<i8")
         parts = [header, self.counts.astype("<i8"), self.predictions.astype("<i4")]
         if self.votes is not None:
             parts.append(self.votes)

@@ -35,9 +35,10 @@ def floor(value: arb) -> int:
 
     Raises UndecidedError if the ball is not finite.
     """
-    if not value.is_finite():
+    unique = value.lower().floor().unique_fmpz() if value.is_finite() else None
+    if unique is None:
         raise UndecidedError(f"no floor of {value}")
-    return int(value.lower().floor().unique_fmpz())
+    return int(unique)
 
 
 def nearest_integer(value: arb) -> int:

@@ -1,4 +1,4 @@
-"""Records from untrusted JSON, field by field against a closed list; rules that name what broke them."""
+"""Records from untrusted JSON, field by field against a closed list; errors that name the rule."""
 
 from collections.abc import Mapping
 from dataclasses import fields

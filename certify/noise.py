@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from certify.exact import ball, decimal, nearest_integer
+from certify.fields import require
 from certify.randomness import words
 
 GREY_LEVELS = 255
@@ -43,10 +45,9 @@ class Gaussian:
     scale: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.scale) and SMALLEST_SCALE <= decimal(self.scale) <= LARGEST_SCALE):
-            raise ValueError(
-                f"scale is {self.scale}; it must lie between 1/255 (one grey level) and 4"
-            )
+        finite = math.isfinite(self.scale)
+        holds = finite and SMALLEST_SCALE <= decimal(self.scale) <= LARGEST_SCALE
+        require(holds, "scale", self.scale, "lie between 1/255 (one grey level) and 4")
 
     def cumulative(self, grey: Fraction) -> arb:
         """A ball around P(ε ≤ grey), ε in grey levels."""
@@ -101,7 +102,7 @@ def table(law: Gaussian) -> Table:
     exactly 2^64; what lies beyond `law.reach` rounds to no share at all.
     """
     first, bounds = _bounds(law)
-    shares = tuple(b - a for a, b in zip(bounds, bounds[1:], strict=False))
+    shares = tuple(b - a for a, b in pairwise(bounds))
     whole = [share >> (SHARES_BITS - SLOT_BITS) for share in shares]
     slots = np.full(SLOTS, LEFTOVER, dtype=np.int16)
     values = np.arange(first, first + len(shares), dtype=np.int16)
@@ -110,7 +111,7 @@ def table(law: Gaussian) -> Table:
 
 
 def _bounds(law: Gaussian) -> tuple[int, list[int]]:
-    """The first value, and round(2^64·F(j + ½)) for each value from just below it, 0 and 2^64 last."""
+    """The first value, and the shares at or below each value: 0, round(2^64·F(j + ½)) …, 2^64."""
     first, unit = -law.reach, arb(1 << SHARES_BITS)
     inner = [
         nearest_integer(law.cumulative(Fraction(2 * j + 1, 2)) * unit)
@@ -138,7 +139,7 @@ def draw(law_table: Table, key: int, sample: int, entries: int) -> NDArray[np.in
     word e of space 1. Nothing but (key, sample, entry) decides a value.
     """
     quarters = words(key, sample, 0, -(-entries // 4)).astype("<u8", copy=False).view("<u2")
-    values = law_table.slots[quarters[:entries]]
+    values: NDArray[np.int16] = law_table.slots[quarters[:entries]]
     left = np.flatnonzero(values == LEFTOVER)
     full = words(key, sample, 1, entries)[left]
     values[left] = law_table.first + np.searchsorted(law_table.residual, full, side="right")

@@ -45,12 +45,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require(self.law in LAWS, "law", self.law, f"be one of {', '.join(LAWS)}")
-        attributions, precisions = ", ".join(ATTRIBUTIONS), ", ".join(PRECISIONS)
-        known = self.attribution in ATTRIBUTIONS
-        require(known, "attribution", self.attribution, f"be one of {attributions}")
-        require(self.precision in PRECISIONS, "precision", self.precision, f"be one of {precisions}")
-        require(1 <= self.cell <= LARGEST_SIDE, "cell", self.cell, f"lie in 1..{LARGEST_SIDE}")
-        require(1 <= self.lanes <= LARGEST_LANES, "lanes", self.lanes, f"lie in 1..{LARGEST_LANES}")
+        for name, known in (("attribution", ATTRIBUTIONS), ("precision", PRECISIONS)):
+            given = getattr(self, name)
+            require(given in known, name, given, f"be one of {', '.join(known)}")
+        for name, largest in (("cell", LARGEST_SIDE), ("lanes", LARGEST_LANES)):
+            number = getattr(self, name)
+            require(1 <= number <= largest, name, number, f"lie in 1..{largest}")
         require(self.votes >= 1, "votes", self.votes, "be at least 1")
         LAWS[self.law](self.scale)
 
@@ -87,11 +87,14 @@ class Plan:
             require(fits, "cell", self.recipe.cell, f"divide the {name}, {side} pixels")
         require(1 <= self.channels <= 16, "channels", self.channels, "lie in 1..16")
         require(self.target >= 0, "target", self.target, "be a class index")
-        for name, digits in (("weights", DIGEST_DIGITS), ("image", DIGEST_DIGITS), ("key", KEY_DIGITS)):
+        widths = {"weights": DIGEST_DIGITS, "image": DIGEST_DIGITS, "key": KEY_DIGITS}
+        for name, digits in widths.items():
             text = getattr(self, name)
             require(_hex(text, digits), name, text, f"be {digits} lower-case hexadecimal digits")
         votes = self.recipe.votes
-        require(votes < self.features, "votes", votes, f"be fewer than the {self.features} features")
+        require(
+            votes < self.features, "votes", votes, f"be fewer than the {self.features} features"
+        )
 
     @property
     def entries(self) -> int:

@@ -8,7 +8,8 @@ Both directions come from one weak duality (proof in docs/theory.md). For a thre
 an exponent e, write x(v) = (v/t)^e, and call v active if it must move to t: v > t inside, v < t
 outside. If sign(e)·Σ_active (x − 1) ≤ 0, then with F = 1 + Σ_active (t·x − v)
 
-    e = 1 − order:  D(m(x′)‖m(x)) ≥ −ln F            e = order:  D(m(x)‖m(x′)) ≥ order/(order − 1)·ln F
+    e = 1 − order:  D(m(x′)‖m(x)) ≥ −ln F
+    e = order:      D(m(x)‖m(x′)) ≥ order/(order − 1)·ln F
 
 for every violating m(x′). The best t is the power mean of exponent e over its own active set, where
 the bound is the exact minimum. So the float search for t only decides how much is proven, never
@@ -140,14 +141,14 @@ def power_means(exponents: Floats, inside: Floats, outside: Floats) -> Floats:
         means = centre + np.log(total / number) / exponents[:, None]
     closed = np.isnan(means) | (means <= logs)
     first = closed.argmax(axis=1)
-    return np.exp(means[np.arange(len(exponents)), first])
+    return np.asarray(np.exp(means[np.arange(len(exponents)), first]))
 
 
 def _active_sums(powers: Floats, is_outside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Sum and number of the active just below each sorted value: outside before it, inside from it."""
+    """Sum and number of the active just below each value: outside before it, inside from it."""
     below = np.cumsum(powers * is_outside, axis=1) - powers * is_outside
     above = np.cumsum((powers * ~is_outside)[:, ::-1], axis=1)[:, ::-1]
-    before = np.cumsum(is_outside) - is_outside
+    before: NDArray[np.int64] = np.cumsum(is_outside) - is_outside
     after = np.cumsum(~is_outside[::-1])[::-1]
     return below + above, (before + after).astype(float)
 
@@ -160,7 +161,7 @@ def _divergences(
     shift += np.where(outside < t, t - outside, 0).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = np.log1p(shift / votes)
-    return -logarithm if forward else orders / (orders - 1) * logarithm
+    return np.asarray(-logarithm if forward else orders / (orders - 1) * logarithm)
 
 
 def _round_up(threshold: float) -> Fraction:

@@ -1,0 +1,157 @@
+"""Reading a certificate document, taking nothing on trust.
+
+Every field is on a closed list, unknown fields and versions are refused, sizes are bounded, names
+are looked up and never run.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from certify.confidence import Split
+from certify.document import TYPE, VERSION, Asked, Subject
+from certify.evidence import VOTES_FEATURES, Evidence
+from certify.fields import closed, record, require
+from certify.plan import Plan, Question, Recipe
+
+LARGEST_BYTES = 256 << 20
+LARGEST_FEATURES = 1 << 24
+_TOP = {
+    *("type", "version", "identifier", "issued", "software", "subject", "asked"),
+    *("plan", "question", "split", "evidence", "certificate"),
+}
+_STATED = {"reported", "curve", "prediction", "feature_radii"}
+_EVIDENCE = {"sha256", "features", "ranges", "counts", "predictions", "votes"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A certificate document, parsed: every part but the certificate, which follows from them.
+
+    `stated` is the certificate as the document states it; `certify.verify` recomputes it.
+    """
+
+    identifier: str
+    issued: str
+    software: Mapping[str, str]
+    subject: Subject
+    asked: Asked
+    plan: Plan
+    question: Question
+    split: Split
+    evidence: Evidence
+    evidence_digest: str
+    stated: Mapping[str, Any]
+
+
+def loads(data: bytes) -> Document:
+    """The document, read field by field. Raises ValueError that names what breaks which rule."""
+    require(len(data) <= LARGEST_BYTES, "document size", len(data), f"be at most {LARGEST_BYTES}")
+    parts = closed(_json(data), _TOP, "document")
+    require(parts["type"] == TYPE, "type", parts["type"], f"be {TYPE}")
+    known = parts["version"] == VERSION and not isinstance(parts["version"], bool)
+    require(known, "version", parts["version"], f"be {VERSION}; a newer verifier may know more")
+    for name in ("identifier", "issued"):
+        require(isinstance(parts[name], str), name, parts[name], "be text")
+    plan = _plan(parts["plan"])
+    return Document(
+        identifier=parts["identifier"],
+        issued=parts["issued"],
+        software=_texts(parts["software"], "software"),
+        subject=record(Subject, parts["subject"], "subject"),
+        asked=record(Asked, parts["asked"], "asked"),
+        plan=plan,
+        question=record(Question, parts["question"], "question"),
+        split=record(Split, parts["split"], "split"),
+        evidence=_evidence(parts["evidence"]),
+        evidence_digest=str(parts["evidence"]["sha256"]),
+        stated=closed(parts["certificate"], _STATED, "certificate"),
+    )
+
+
+def _json(data: bytes) -> object:
+    try:
+        return json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"the document is not JSON: {error}") from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    require(not twice, "fields given twice", twice, "be none")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"the document holds {name}, which is not JSON")
+
+
+def _texts(data: object, where: str) -> Mapping[str, str]:
+    short = isinstance(data, dict) and len(data) <= 32
+    require(short, where, data, "be a JSON object of at most 32 texts")
+    entries: dict[str, str] = data  # type: ignore[assignment]
+    texts = all(isinstance(value, str) for value in entries.values())
+    require(texts, where, entries, "hold texts only")
+    return entries
+
+
+def _plan(data: object) -> Plan:
+    names = {"model", "weights", "image", "height", "width", "channels", "target", "recipe", "key"}
+    given = closed(data, names, "plan")
+    recipe = record(Recipe, given["recipe"], "plan.recipe")
+    flat = {name: value for name, value in given.items() if name != "recipe"}
+    for name in ("height", "width", "channels", "target"):
+        whole = isinstance(flat[name], int) and not isinstance(flat[name], bool)
+        require(whole, f"plan.{name}", flat[name], "be a JSON int")
+    for name in ("model", "weights", "image", "key"):
+        require(isinstance(flat[name], str), f"plan.{name}", flat[name], "be a JSON str")
+    return Plan(recipe=recipe, **flat)
+
+
+def _evidence(data: object) -> Evidence:
+    given = closed(data, _EVIDENCE, "evidence")
+    features = _whole([given["features"]], "evidence.features")[0]
+    require(1 <= features <= 1 << 24, "evidence.features", features, "lie in 1..2^24")
+    ranges = tuple(_pair(pair) for pair in _list(given["ranges"], "evidence.ranges"))
+    samples = sum(stop - start for start, stop in ranges)
+    predictions = np.frombuffer(_decode(given["predictions"], "evidence.predictions"), dtype="<i4")
+    votes = None
+    if features <= VOTES_FEATURES:
+        packed = np.frombuffer(_decode(given["votes"], "evidence.votes"), dtype=np.uint8)
+        width = -(-features // 8)
+        fits = packed.size == samples * width
+        require(fits, "size of evidence.votes", packed.size, f"be {samples}·{width} bytes")
+        votes = packed.reshape(samples, width)
+    counts = _whole(_list(given["counts"], "evidence.counts"), "evidence.counts")
+    return Evidence(ranges, features, votes, np.array(counts, dtype=np.int64), predictions)
+
+
+def _pair(data: object) -> tuple[int, int]:
+    pair = _whole(_list(data, "evidence.ranges"), "evidence.ranges")
+    require(len(pair) == 2, "evidence.ranges", data, "be pairs [start, stop]")
+    return pair[0], pair[1]
+
+
+def _list(data: object, where: str) -> list[object]:
+    require(isinstance(data, list), where, type(data).__name__, "be a JSON array")
+    return data  # type: ignore[return-value]
+
+
+def _whole(data: list[object], where: str) -> list[int]:
+    whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 53 for v in data)
+    require(whole, where, data[:3], "hold whole numbers from 0 to 2^53 − 1")
+    return data  # type: ignore[return-value]
+
+
+def _decode(text: object, where: str) -> bytes:
+    require(isinstance(text, str), where, type(text).__name__, "be base64 text")
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{where} is not base64: {error}") from error
