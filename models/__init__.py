@@ -1,1 +1,1 @@
-"""Networks, attributions and the sampling engine. Importing this package alone does not import torch."""
+"""Networks, attributions and the sampling engine. Importing the package does not import torch."""

@@ -5,9 +5,10 @@ from torch import Tensor
 
 
 def pool(maps: Tensor, cell: int) -> Tensor:
-    """Return the mean of each cell×cell square of (n, height, width) maps: (n, features), row-major.
+    """Return the mean of each cell×cell square of (n, height, width) maps as (n, features).
 
-    Scores that are not finite become 0: a fixed function of the noisy picture, as certificates need.
+    Features are numbered row by row. Scores that are not finite become 0: what enters a certificate
+    must be a fixed function of the noisy picture, whatever the network does.
     Raises ValueError where `cell` does not divide both sides.
     """
     count, height, width = maps.shape

@@ -65,11 +65,21 @@ def convert(card: Card, checkpoint: bytes) -> bytes:
     Raises WeightsError where a parameter is missing, left over or misshapen, or the result does not
     have the card's digest.
     """
-    weights = torch.load(BytesIO(checkpoint), map_location="cpu", weights_only=True)
-    data = safetensors.torch.save(_renamed(card, weights))
+    data = safetensors.torch.save(_renamed(card, _unpickled(card, checkpoint)))
     if (found := _sha256(data)) != card.weights:
         raise WeightsError(f"converted {card.name} has SHA-256 {found}; it must be {card.weights}")
     return data
+
+
+def _unpickled(card: Card, checkpoint: bytes) -> Mapping[str, Tensor]:
+    try:
+        weights: Mapping[str, Tensor] = torch.load(
+            BytesIO(checkpoint), map_location="cpu", weights_only=True
+        )
+    except Exception as error:  # torch lets through whatever its reader meets
+        message = f"checkpoint of {card.name} must hold weights only: {error}"
+        raise WeightsError(message) from error
+    return weights
 
 
 def _renamed(card: Card, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

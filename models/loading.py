@@ -1,6 +1,7 @@
 """From a card to a network that is ready to run: checked, folded, laid out, frozen."""
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import safetensors.torch
@@ -82,7 +83,7 @@ def fold(module: nn.Module) -> nn.Module:
 
 def _fold_neighbours(sequence: nn.Sequential) -> None:
     names = list(dict(sequence.named_children()))
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         convolution, norm = sequence.get_submodule(first), sequence.get_submodule(second)
         if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             fused = fuse_conv_bn_eval(convolution, norm).requires_grad_(False)

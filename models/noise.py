@@ -33,7 +33,7 @@ class Drawer:
 
     def draw(self, key: int, samples: Sequence[int], entries: int) -> Tensor:
         """Return int16 noise (len(samples), entries), row by row equal to `certify.noise.draw`."""
-        index = torch.tensor([_signed(s) for s in samples], device=self.device).unsqueeze(1)
+        index = torch.tensor(list(samples), device=self.device).unsqueeze(1)
         blocks = torch.arange(1, -(-entries // 16) + 1, device=self.device).unsqueeze(0)
         words = torch.stack(philox(blocks, index, 0, key), dim=2)
         shifts = torch.tensor([0, 16, 32, 48], device=self.device)
@@ -55,9 +55,8 @@ def philox(block: Tensor, sample: Tensor, space: int, key: int) -> tuple[Tensor,
 
     `block` and `sample` are int64 and broadcast; `key` has 128 bits, low word first.
     """
-    block, sample = torch.broadcast_tensors(block, sample)
-    a, b = block, sample
-    c, d = torch.full_like(block, space), torch.zeros_like(block)
+    none = torch.zeros_like(block + sample)
+    a, b, c, d = none + block, none + sample, none + space, none
     low, high = key & WORD, key >> 64
     for _ in range(ROUNDS):
         (high_a, low_a), (high_c, low_c) = (

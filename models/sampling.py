@@ -54,11 +54,12 @@ class Sampler:
         Without a target the predicted class is taken. Raises ValueError for another size or class.
         """
         self._check_image(image)
+        classes = len(self.card.classes)
         pixels = torch.from_numpy(image).to(self.network.device, torch.float32).unsqueeze(0)
         if target is None:
             with torch.no_grad():
                 target = int(self.network(pixels).argmax())
-        self._check("target", target, target in range(len(self.card.classes)), "a class index")
+        self._check("target", target, 0 <= target < classes, f"a class index below {classes}")
         maps, logits = ATTRIBUTIONS["gradient"](self.network, pixels, target)
         probabilities = logits.softmax(dim=1)[0].cpu().numpy()
         return Look(probabilities, target, maps[0].cpu().numpy())
@@ -68,13 +69,12 @@ class Sampler:
 
         Raises ValueError where the plan is not about this network, this picture and these lanes.
         """
-        evidence = Evidence.empty(plan.features)
         votes, predictions = [], []
         for scores, logits in self._batches(plan, image, start, stop):
             votes.append(vote(scores, plan.recipe.votes).cpu().numpy())
             predictions.append(logits.argmax(dim=1).to(torch.int32).cpu().numpy())
         if not votes:
-            return evidence
+            return Evidence.empty(plan.features)
         return Evidence.from_votes(start, np.concatenate(votes), np.concatenate(predictions))
 
     def average(
@@ -97,7 +97,8 @@ class Sampler:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield scores (n, features) and logits (n, classes), n ≤ lanes, in order of samples."""
         self._check_plan(plan, image)
-        self._check("range", f"{start}…{stop}", 0 <= start <= stop, "0 ≤ start ≤ stop")
+        in_order = 0 <= start <= stop < 1 << 63
+        self._check("sample range", f"{start}…{stop}", in_order, "0 ≤ start ≤ stop < 2^63")
         attribute = ATTRIBUTIONS[plan.recipe.attribution]
         fill = self._filler(plan, image)
         for first in range(start, stop, plan.recipe.lanes):

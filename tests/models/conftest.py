@@ -1,0 +1,45 @@
+"""Fixtures of the models tests: the tiny network, a digit and a plan about them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from certify.plan import Plan, Recipe
+from models import images
+from models.loading import Network
+from models.registry import card
+from models.sampling import Sampler
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Network:
+    return Network(card("digits-tiny"))
+
+
+@pytest.fixture(scope="session")
+def sampler(tiny: Network) -> Sampler:
+    return Sampler(tiny)
+
+
+@pytest.fixture(scope="session")
+def digits() -> NDArray[np.uint8]:
+    """Pictures (10, 16, 16, 3), the digit d at index d."""
+    files = [ROOT / "tests" / "data" / "digits" / f"{d}.png" for d in range(10)]
+    return np.stack([images.decode(file.read_bytes(), max_pixels=256) for file in files])
+
+
+@pytest.fixture(scope="session")
+def digit(digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return digits[3]
+
+
+@pytest.fixture(scope="session")
+def plan(tiny: Network, digit: NDArray[np.uint8]) -> Plan:
+    recipe = Recipe("gaussian", 0.25, "gradient", 2, 16, tiny.card.lanes, "float32")
+    key = "000102030405060708090a0b0c0d0e0f"
+    name, weights = tiny.card.name, tiny.card.weights
+    return Plan(name, weights, images.digest(digit), 16, 16, 3, 3, recipe, key)

@@ -1,0 +1,221 @@
+"""One unit of work: the same evidence however it is cut, and only for the plan it is given."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from certify import noise
+from certify.evidence import Evidence
+from certify.plan import Plan, Recipe
+from models import images
+from models.loading import Network
+from models.registry import card
+from models.sampling import Sampler, _on_cpu, _on_device
+
+ROOT = Path(__file__).parent.parent.parent
+SAMPLES = 75  # more than two batches of 32, the last one short
+
+
+@pytest.fixture(scope="module")
+def whole(sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]) -> Evidence:
+    return sampler.draw(plan, digit, 0, SAMPLES)
+
+
+def slow_scores(plan: Plan, tiny: Network, image: NDArray[np.uint8], sample: int) -> NDArray:
+    """One sample by hand: noise, autograd, grid."""
+    law = noise.table(plan.recipe.noise)
+    delta = noise.draw(law, int(plan.key, 16), sample, image.size).reshape(image.shape)
+    x = torch.from_numpy(image.astype(np.float32) + delta).requires_grad_()
+    tiny(x.expand(plan.recipe.lanes, -1, -1, -1))[0, plan.target].backward()
+    plane = x.grad.abs().amax(2).numpy()
+    cell = plan.recipe.cell
+    return plane.reshape(plan.rows, cell, plan.columns, cell).mean((1, 3), dtype=np.float64).ravel()
+
+
+def test_votes_are_those_of_each_sample_by_hand(
+    whole: Evidence, plan: Plan, tiny: Network, digit: NDArray[np.uint8]
+) -> None:
+    votes = np.unpackbits(whole.votes, axis=1, count=plan.features).astype(bool)
+    for sample in (0, 1, 40, SAMPLES - 1):
+        scores = slow_scores(plan, tiny, digit, sample)
+        best = np.argsort(-scores, kind="stable")[: plan.recipe.votes]
+        assert set(np.flatnonzero(votes[sample])) == set(best)
+    assert (whole.counts == votes.sum(0)).all()
+    assert whole.counts.sum() == SAMPLES * plan.recipe.votes
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cuts=st.sets(st.integers(1, SAMPLES - 1), max_size=5),
+    order=st.randoms(use_true_random=False),
+)
+def test_any_split_in_any_order_gives_the_same_evidence(
+    cuts: set[int],
+    order: object,
+    sampler: Sampler,
+    plan: Plan,
+    digit: NDArray[np.uint8],
+    whole: Evidence,
+) -> None:
+    edges = [0, *sorted(cuts), SAMPLES]
+    pieces = [sampler.draw(plan, digit, a, b) for a, b in pairwise(edges)]
+    order.shuffle(pieces)  # type: ignore[attr-defined]
+    merged = pieces[0]
+    for piece in pieces[1:]:
+        merged = merged.merge(piece)
+    assert merged.digest() == whole.digest()
+
+
+@settings(max_examples=10, deadline=None)
+@given(cut=st.integers(0, SAMPLES))
+def test_averages_add_up_to_the_same_bits(
+    cut: int, sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]
+) -> None:
+    total = sampler.average(plan, digit, 0, SAMPLES)
+    parts = sampler.average(plan, digit, cut, SAMPLES) + sampler.average(plan, digit, 0, cut)
+    np.testing.assert_array_equal(parts, total)
+
+
+def test_average_is_the_sum_of_each_sample_by_hand(
+    sampler: Sampler, plan: Plan, tiny: Network, digit: NDArray[np.uint8]
+) -> None:
+    slow = sum(slow_scores(plan, tiny, digit, sample) for sample in range(5, 45))
+    np.testing.assert_allclose(sampler.average(plan, digit, 5, 45), slow, rtol=1e-4, atol=1e-7)
+
+
+def test_place_and_neighbours_in_the_batch_do_not_matter(
+    tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    lanes = tiny.card.lanes
+    batch = torch.from_numpy(np.resize(digits, (lanes, 16, 16, 3))).float()
+    generator = np.random.Generator(np.random.Philox(4))
+    logits = tiny(batch)
+    for _ in range(3):
+        order = torch.from_numpy(generator.permutation(lanes))
+        assert torch.equal(tiny(batch[order]), logits[order])
+    others = batch.clone()
+    others[1:] = torch.nan
+    assert torch.equal(tiny(others)[0], logits[0])
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0"])
+def test_splits_on_a_real_network(name: str) -> None:
+    made = card(name)
+    sampler = Sampler(Network(made))
+    data = (ROOT / "examples" / "photos" / "coffee.jpg").read_bytes()
+    image = images.fit(images.decode(data, max_pixels=10**6), made)
+    recipe = Recipe("gaussian", 0.25, "gradient", 1, 5000, made.lanes, "float32")
+    sides = (made.size, made.size, 3)
+    plan = Plan(name, made.weights, images.digest(image), *sides, 967, recipe, "5" * 32)
+    total = made.lanes + 3
+    whole = sampler.draw(plan, image, 0, total)
+    parts = sampler.draw(plan, image, 5, total).merge(sampler.draw(plan, image, 0, 5))
+    assert parts.digest() == whole.digest()
+    np.testing.assert_array_equal(
+        sampler.average(plan, image, 0, 5) + sampler.average(plan, image, 5, total),
+        sampler.average(plan, image, 0, total),
+    )
+
+
+def test_noise_made_on_the_device_is_noise_made_on_the_host(
+    plan: Plan, digit: NDArray[np.uint8]
+) -> None:
+    device = torch.device("cpu")
+    host, other = _on_cpu(plan, digit, device), _on_device(plan, digit, device)
+    for samples in (range(0, 32), range(64, 75)):
+        assert torch.equal(host(samples), other(samples))
+
+
+def test_noisy_pictures_are_integers_and_not_clipped(plan: Plan, digit: NDArray[np.uint8]) -> None:
+    noisy = _on_cpu(plan, digit, torch.device("cpu"))(range(32))
+    assert torch.equal(noisy, noisy.round())
+    assert noisy.min() < -50 and noisy.max() > 305
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_splits_give_the_same_evidence(plan: Plan, digit: NDArray[np.uint8]) -> None:
+    sampler = Sampler(Network(card("digits-tiny"), "cuda"))
+    whole = sampler.draw(plan, digit, 0, SAMPLES)
+    parts = sampler.draw(plan, digit, 40, SAMPLES).merge(sampler.draw(plan, digit, 0, 40))
+    assert parts.digest() == whole.digest()
+
+
+def test_no_samples_are_no_evidence(sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]) -> None:
+    assert sampler.draw(plan, digit, 7, 7).digest() == Evidence.empty(plan.features).digest()
+    assert not sampler.average(plan, digit, 7, 7).any()
+
+
+def test_look_is_the_clean_prediction_and_gradient(
+    sampler: Sampler, tiny: Network, digit: NDArray[np.uint8]
+) -> None:
+    x = torch.from_numpy(digit).float()[None].requires_grad_()
+    logits = tiny(x)
+    logits[0, 7].backward()
+    look = sampler.look(digit, 7)
+    assert look.target == 7
+    assert look.probabilities.dtype == look.map.dtype == np.float32
+    np.testing.assert_array_equal(look.map, x.grad[0].abs().amax(2).numpy())
+    wanted = logits.detach().softmax(1)[0].numpy()
+    np.testing.assert_allclose(look.probabilities, wanted, rtol=1e-6)
+    assert sampler.look(digit).target == 3
+
+
+@pytest.mark.parametrize("target", [-1, 10])
+def test_look_refuses_a_class_that_is_not_there(
+    sampler: Sampler, digit: NDArray[np.uint8], target: int
+) -> None:
+    with pytest.raises(ValueError, match=f"target is {target}; it must be a class index below 10"):
+        sampler.look(digit, target)
+
+
+def other_recipe(**changes: object) -> Callable[[Plan], Plan]:
+    return lambda plan: replace(plan, recipe=replace(plan.recipe, **changes))  # type: ignore[arg-type]
+
+
+def other(**changes: object) -> Callable[[Plan], Plan]:
+    return lambda plan: replace(plan, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other(image="0" * 64), "image digest is 0000"),
+        (other(weights="0" * 64), "weights is 0000"),
+        (other(model="mobilenet-v2"), "model is mobilenet-v2"),
+        (other(height=32), r"image size is \(32, 16, 3\)"),
+        (other(channels=1), r"image size is \(16, 16, 1\)"),
+        (other(target=10), "target is 10"),
+        (other_recipe(lanes=31), "lanes is 31; it must be 32"),
+    ],
+)
+def test_a_plan_about_something_else_is_refused(
+    sampler: Sampler,
+    plan: Plan,
+    digit: NDArray[np.uint8],
+    change: Callable[[Plan], Plan],
+    message: str,
+) -> None:
+    for work in (sampler.draw, sampler.average):
+        with pytest.raises(ValueError, match=message):
+            work(change(plan), digit, 0, 1)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (3, 2), (0, 2**63)])
+def test_a_range_that_is_none_is_refused(
+    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8], start: int, stop: int
+) -> None:
+    with pytest.raises(ValueError, match="0 ≤ start ≤ stop"):
+        sampler.draw(plan, digit, start, stop)
+
+
+def test_a_picture_of_another_kind_is_refused(sampler: Sampler, plan: Plan) -> None:
+    with pytest.raises(ValueError, match=r"image is float32 \(16, 16, 3\)"):
+        sampler.draw(plan, np.zeros((16, 16, 3), np.float32), 0, 1)  # type: ignore[arg-type]
