@@ -31,7 +31,7 @@ SHARES_BITS = 64
 SLOT_BITS = 16
 SLOTS = 1 << SLOT_BITS
 LEFTOVER = -(1 << 15)
-SMALLEST_SCALE, LARGEST_SCALE = Fraction(1, GREY_LEVELS), Fraction(4)
+SMALLEST_SCALE, LARGEST_SCALE = Fraction(4, 1000), Fraction(4)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Gaussian:
     def __post_init__(self) -> None:
         finite = math.isfinite(self.scale)
         holds = finite and SMALLEST_SCALE <= decimal(self.scale) <= LARGEST_SCALE
-        require(holds, "scale", self.scale, "lie between 1/255 (one grey level) and 4")
+        require(holds, "scale", self.scale, "lie between 0.004 (about one grey level) and 4")
 
     def cumulative(self, grey: Fraction) -> arb:
         """A ball around P(ε ≤ grey), ε in grey levels."""

@@ -86,7 +86,7 @@ class Plan:
             fits = side % self.recipe.cell == 0
             require(fits, "cell", self.recipe.cell, f"divide the {name}, {side} pixels")
         require(1 <= self.channels <= 16, "channels", self.channels, "lie in 1..16")
-        require(self.target >= 0, "target", self.target, "be a class index")
+        require(0 <= self.target < 1 << 31, "target", self.target, "be a class index")
         widths = {"weights": DIGEST_DIGITS, "image": DIGEST_DIGITS, "key": KEY_DIGITS}
         for name, digits in widths.items():
             text = getattr(self, name)

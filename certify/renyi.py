@@ -21,7 +21,7 @@ the minimum for swaps ≥ 2; Li et al. (2019), arXiv:1809.03113, is swaps = k = 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 
@@ -41,7 +41,6 @@ _E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
 ORDERS = tuple(1 + Fraction(m, 1000) * 10**j for j in range(5) for m in _E12)
 # More swaps than this are examined on a grid; a point between takes the proof of fewer swaps.
 DENSE_SWAPS = 128
-_SIGNIFICANT_BITS = 40
 
 Floats = NDArray[np.float64]
 
@@ -72,11 +71,10 @@ def divergence(
     are these over `votes`. Not finite, proving nothing, where the duality's condition fails.
     """
     t = dual.threshold
-    active = Counter([v for v in inside if v > t] + [v for v in outside if v < t])
+    active = _active(t, inside, outside)
     if t <= 0 or (dual.forward and 0 in active):
         return arb.nan()
-    exponent, ratio = ball(dual.exponent), {v: ball(v / t) for v in active}
-    moved = {v: ratio[v] ** exponent if v else arb(0) for v in active}
+    moved = {v: _power(v / t, dual.exponent) for v in active}
     balance = sum((n * (moved[v] - 1) for v, n in active.items()), arb(0))
     if not bool(-balance <= 0 if dual.forward else balance <= 0):
         return arb.nan()
@@ -101,27 +99,61 @@ def _swaps_examined(largest: int) -> list[int]:
 
 def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
-    inside, outside = boundary.inside[:swaps], boundary.outside[:swaps]
-    dual = best_dual(inside / ONE, outside / ONE, votes, law)
-    if dual is None:
-        return 0
-    exact = [[Fraction(v, ONE) for v in side.tolist()] for side in (inside, outside)]
-    proven = divergence(dual, exact[0], exact[1], votes)
-    return issued(law.radius(dual.order, proven))
+    sides = boundary.inside[:swaps], boundary.outside[:swaps]
+    inside, outside = ([Fraction(v, ONE) for v in side.tolist()] for side in sides)
+    for dual in promising_duals(sides[0] / ONE, sides[1] / ONE, votes, law):
+        sharp = sharpen(dual, inside, outside)
+        proven = issued(law.radius(dual.order, divergence(sharp, inside, outside, votes)))
+        if proven:
+            return proven
+    return 0
 
 
-def best_dual(inside: Floats, outside: Floats, votes: int, law: Gaussian) -> Dual | None:
-    """The choice that proves the largest radius, by search in floats; None if none proves any."""
+def promising_duals(inside: Floats, outside: Floats, votes: int, law: Gaussian) -> list[Dual]:
+    """The best order and threshold of each direction, by search in floats, best first."""
     orders = np.array([float(order) for order in ORDERS])
-    best: tuple[float, Dual] | None = None
+    found = []
     for forward in (True, False):
         thresholds = power_means(1 - orders if forward else orders, inside, outside)
-        found = _divergences(orders, forward, thresholds, inside, outside, votes)
-        proven = np.nan_to_num(law.scale * np.sqrt(2 * np.maximum(found, 0) / orders))
-        i = int(np.argmax(proven))
-        if proven[i] > (best[0] if best else 0.0):
-            best = (float(proven[i]), Dual(ORDERS[i], forward, _round_up(float(thresholds[i]))))
-    return best[1] if best else None
+        divergences = _divergences(orders, forward, thresholds, inside, outside, votes)
+        reached = np.nan_to_num(law.scale * np.sqrt(2 * np.maximum(divergences, 0) / orders))
+        best = int(np.argmax(reached))
+        if reached[best] > 0 and np.isfinite(thresholds[best]):
+            dual = Dual(ORDERS[best], forward, Fraction(float(thresholds[best])))
+            found.append((float(reached[best]), dual))
+    return [dual for _, dual in sorted(found, key=lambda pair: -pair[0])]
+
+
+def sharpen(dual: Dual, inside: Sequence[Fraction], outside: Sequence[Fraction]) -> Dual:
+    """The dual with its threshold at the power mean of its active set, a hair above.
+
+    A hair, because at the mean itself the condition holds with equality, which no ball can decide.
+    """
+    active = _active(dual.threshold, inside, outside)
+    if not active or (dual.forward and 0 in active):
+        return dual
+    total = sum((n * _power(v, dual.exponent) for v, n in active.items()), arb(0))
+    mean = (total / sum(active.values())) ** (1 / ball(dual.exponent))
+    if not mean.is_finite():
+        return dual
+    return replace(dual, threshold=_above(mean))
+
+
+def _active(
+    t: Fraction, inside: Sequence[Fraction], outside: Sequence[Fraction]
+) -> Counter[Fraction]:
+    return Counter([v for v in inside if v > t] + [v for v in outside if v < t])
+
+
+def _power(base: Fraction, exponent: Fraction) -> arb:
+    """base^exponent, 0 for base 0: only called with a positive exponent then."""
+    return ball(base) ** ball(exponent) if base else arb(0)
+
+
+def _above(mean: arb) -> Fraction:
+    """A rational above the ball, by no more than 2^-80 of it."""
+    mantissa, exponent = (mean * (1 + arb(2) ** -80)).upper().man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def power_means(exponents: Floats, inside: Floats, outside: Floats) -> Floats:
@@ -162,12 +194,3 @@ def _divergences(
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = np.log1p(shift / votes)
     return np.asarray(-logarithm if forward else orders / (orders - 1) * logarithm)
-
-
-def _round_up(threshold: float) -> Fraction:
-    """The threshold, a little larger, in few bits: a larger one keeps the condition true."""
-    if not (np.isfinite(threshold) and threshold > 0):
-        return Fraction(0)
-    mantissa, exponent = np.frexp(threshold)
-    bits = int(mantissa * 2**_SIGNIFICANT_BITS) + 2
-    return Fraction(bits) * Fraction(2) ** (int(exponent) - _SIGNIFICANT_BITS)

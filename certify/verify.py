@@ -16,7 +16,6 @@ import numpy as np
 from certify import wording
 from certify.certificate import Certificate, certify
 from certify.document import KEY_SOURCES, statement
-from certify.evidence import Evidence
 from certify.reading import Document, loads
 
 DESCRIPTION = """\
@@ -64,7 +63,7 @@ def verify(data: bytes) -> Report:
         certificate = certify(
             document.plan, document.evidence, document.question, split=document.split
         )
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         return Report((*checks, Check("claims", False, str(error))), ())
     checks.append(_claims_check(document, certificate))
     return Report(tuple(checks), tuple(_words(document, certificate)))
@@ -78,23 +77,20 @@ def _evidence_checks(document: Document) -> Iterator[Check]:
         same,
         f"SHA-256 {found[:16]}…" if same else f"is {found}, stated {document.evidence_digest}",
     )
+    votes = document.plan.recipe.votes
     if evidence.votes is None:
-        yield Check("counts", True, "carried without the single votes; see docs/certificate.md")
+        total, due = int(evidence.counts.sum()), votes * evidence.samples
+        yield Check(
+            "counts", total == due, f"{total} votes in all, {due} due; single votes left out"
+        )
         return
-    wrong = int(np.count_nonzero(_recount(evidence) != evidence.counts))
-    rows = np.unpackbits(evidence.votes, axis=1, count=evidence.features).sum(axis=1)
-    uneven = int(np.count_nonzero(rows != document.plan.recipe.votes))
-    found = f"{evidence.samples} samples of {document.plan.recipe.votes} votes, recounted"
+    bits = np.unpackbits(evidence.votes, axis=1, count=evidence.features)
+    wrong = int(np.count_nonzero(bits.sum(axis=0, dtype=np.int64) != evidence.counts))
+    uneven = int(np.count_nonzero(bits.sum(axis=1, dtype=np.int64) != votes))
+    found = f"{evidence.samples} samples of {votes} votes, recounted"
     if wrong or uneven:
         found = f"{wrong} counts differ from the votes, {uneven} samples have a wrong number"
     yield Check("counts", not wrong and not uneven, found)
-
-
-def _recount(evidence: Evidence) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    if evidence.votes is None:
-        return evidence.counts
-    bits = np.unpackbits(evidence.votes, axis=1, count=evidence.features)
-    return bits.sum(axis=0, dtype=np.int64)
 
 
 def _claims_check(document: Document, certificate: Certificate) -> Check:

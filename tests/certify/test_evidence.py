@@ -1,0 +1,71 @@
+"""Evidence merges like sets of samples: in any order, from any split, never twice."""
+
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certify.evidence import VOTES_FEATURES, Evidence
+
+RNG = np.random.default_rng(5)
+VOTES = RNG.random((40, 13)) < 0.3
+CLASSES = RNG.integers(0, 9, 40).astype(np.int32)
+WHOLE = Evidence.from_votes(0, VOTES, CLASSES)
+
+
+def piece(start: int, stop: int) -> Evidence:
+    return Evidence.from_votes(start, VOTES[start:stop], CLASSES[start:stop])
+
+
+@given(cuts=st.sets(st.integers(1, 39)), order=st.randoms(use_true_random=False))
+def test_any_split_merged_in_any_order_is_the_whole(cuts: set[int], order: object) -> None:
+    ends = [0, *sorted(cuts), 40]
+    pieces = [piece(a, b) for a, b in pairwise(ends)]
+    order.shuffle(pieces)  # type: ignore[attr-defined]
+    merged = reduce(Evidence.merge, pieces, Evidence.empty(13))
+    assert merged.digest() == WHOLE.digest()
+    assert merged.ranges == ((0, 40),)
+    np.testing.assert_array_equal(merged.votes, np.packbits(VOTES, axis=1))
+    np.testing.assert_array_equal(merged.counts, VOTES.sum(axis=0))
+
+
+@given(a=st.integers(0, 10), b=st.integers(11, 20), c=st.integers(21, 30))
+def test_merging_is_associative_with_gaps(a: int, b: int, c: int) -> None:
+    first, second, third = piece(a, 11), piece(b, 21), piece(c, 40)
+    left, right = first.merge(second).merge(third), first.merge(second.merge(third))
+    assert left.digest() == right.digest()
+    assert left.samples == (11 - a) + (21 - b) + (40 - c)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (3, 4), (9, 12), (0, 40)])
+def test_a_sample_is_never_counted_twice(start: int, stop: int) -> None:
+    with pytest.raises(ValueError, match=r"sample range is .* not be merged twice"):
+        piece(0, 10).merge(piece(start, stop))
+
+
+def test_features_must_agree() -> None:
+    with pytest.raises(ValueError, match="features is 12; it must be 13"):
+        WHOLE.merge(Evidence.empty(12))
+
+
+def test_many_features_keep_counts_only() -> None:
+    votes = np.zeros((3, VOTES_FEATURES + 1), bool)
+    votes[1, 7] = True
+    evidence = Evidence.from_votes(0, votes, np.zeros(3, np.int32))
+    assert evidence.votes is None
+    assert evidence.counts[7] == 1
+    other = Evidence.from_votes(3, votes, np.zeros(3, np.int32))
+    assert evidence.merge(other).counts[7] == 2
+
+
+def test_the_digest_sees_every_part() -> None:
+    moved = Evidence.from_votes(1, VOTES, CLASSES)
+    flipped = VOTES.copy()
+    flipped[3, 3] ^= True
+    voted = Evidence.from_votes(0, flipped, CLASSES)
+    predicted = Evidence.from_votes(0, VOTES, CLASSES + 1)
+    digests = {e.digest() for e in (WHOLE, moved, voted, predicted)}
+    assert len(digests) == 4
