@@ -211,12 +211,12 @@ Body = TypeVar("Body", Request, Reply)
 def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[Body]) -> tuple[int, Body]:
     try:
         envelope = _ENVELOPE.decode(frame)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage(f"not an envelope: {error}") from None
     if envelope.version != VERSION:
         rule = f"this process speaks version {VERSION}"
         raise BadMessage(f"message of version {envelope.version}; {rule}", envelope.ticket)
     try:
         return envelope.ticket, decoder.decode(envelope.body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessage(f"not a message: {error}", envelope.ticket) from None

@@ -20,7 +20,8 @@ class Seat:
     """A place for one worker process, which gets a new name at every start.
 
     command: the command line for a worker of a given name. ended: called when a process has ended,
-    with the seat and what became of the process, in words.
+    with the seat and what became of the process, in words. `down` is set from then on, until the
+    next start.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Seat:
     ) -> None:
         self.number = number
         self.starts = 0
+        self.down = False
         self._since = time.monotonic()
         self._command = command
         self._ended = ended
@@ -46,11 +48,6 @@ class Seat:
     def running(self) -> bool:
         """Whether there is a process."""
         return self._process is not None
-
-    @property
-    def starting(self) -> bool:
-        """Whether there is a process, or there has been none yet."""
-        return self.running or self.starts == 0
 
     @property
     def running_for(self) -> float:
@@ -71,6 +68,7 @@ class Seat:
             if stopping.is_set():
                 self.terminate()
             await self._wait()
+            self.down = True
             await _pause(stopping, self._failures)
             self._failures += 1
 
@@ -84,6 +82,7 @@ class Seat:
 
     async def _start(self) -> None:
         self.starts += 1
+        self.down = False
         self._since = time.monotonic()
         # A session of its own: an interrupt typed at the terminal goes to the pool, which then
         # stops its workers in order.

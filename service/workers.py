@@ -189,7 +189,7 @@ class WorkerPool(ChunkedPool):
 
     async def _check(self, peer: Peer) -> Member:
         if peer.ready is None:
-            return peer.member("starting" if peer.seat.starting else "down")
+            return peer.member("down" if peer.seat.down else "starting")
         if peer.at_work:
             return peer.member("silent" if peer.overdue(self.limits) else "busy")
         if peer.idle:
