@@ -38,7 +38,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unsupported-content-type": Kind(415, "The content type of the body is not supported"),
         "invalid-parameters": Kind(422, "A parameter breaks its rule"),
         "bad-image": Kind(422, "The picture cannot be used"),
-        "too-few-samples": Kind(422, "So few samples cannot prove anything"),
+        "too-few-samples": Kind(422, "No outcome of so few samples could prove what is asked"),
         "internal-error": Kind(500, "The service failed; this is our fault"),
         "workers-unavailable": Kind(503, "No worker can take the request right now"),
     }
@@ -106,7 +106,9 @@ def shown(value: object) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     text = value if isinstance(value, str) else _plain(value)
-    safe = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: LONGEST_VALUE + 1])
+    safe = "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: LONGEST_VALUE + 1]
+    )
     return safe if len(safe) <= LONGEST_VALUE else safe[: LONGEST_VALUE - 1] + "…"
 
 
@@ -128,4 +130,6 @@ def refuse(kind: str, *faults: Fault) -> ProblemError:
     """A problem whose detail says the first fault in a sentence and counts the others."""
     first = faults[0]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return ProblemError(kind, f"{first.field} is {first.value or 'empty'}: {first.rule}{more}", faults)
+    return ProblemError(
+        kind, f"{first.field} is {first.value or 'empty'}: {first.rule}{more}", faults
+    )

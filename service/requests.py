@@ -43,7 +43,7 @@ async def read(request: Request, limit: int) -> Parcel:
 
 
 def content_type(request: Request, allowed: Iterable[str]) -> str:
-    """The media type of the body, one of `allowed`; refuses the rest, query strings and encodings."""
+    """The media type of the body, one of `allowed`; no query string, no content encoding."""
     stated = request.headers.get("content-type", "")
     kind = stated.split(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "identity")
@@ -85,11 +85,9 @@ def _too_large(size: str, limit: int) -> ProblemError:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON text: UTF-8, no duplicate names, no NaN or Infinity; raises ProblemError."""
+    """The value of a UTF-8 JSON text without duplicate names or NaN; raises ProblemError."""
     try:
-        return json.loads(
-            body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant
-        )
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise _malformed("the text", f"byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -148,7 +146,9 @@ def _base64(text: Any) -> bytes:
 async def _from_form(request: Request, body: bytes) -> Parcel:
     parts = await _parts(request, body)
     names = [name for name, _ in parts]
-    twice = [_twice(name, names.count(name)) for name in dict.fromkeys(names) if names.count(name) > 1]
+    twice = [
+        _twice(name, names.count(name)) for name in dict.fromkeys(names) if names.count(name) > 1
+    ]
     if twice:
         raise refuse("malformed-body", *twice)
     fields = dict(parts)
@@ -156,7 +156,11 @@ async def _from_form(request: Request, body: bytes) -> Parcel:
     if not isinstance(picture, bytes) or not picture:
         value = "nothing" if picture is None else picture
         raise refuse("bad-image", fault(IMAGE, value, "a picture file is needed", HOW))
-    files = [fault(n, v, "only image is a file", "send it as text") for n, v in fields.items() if isinstance(v, bytes)]
+    files = [
+        fault(n, v, "only image is a file", "send it as text")
+        for n, v in fields.items()
+        if isinstance(v, bytes)
+    ]
     if files:
         raise refuse("invalid-parameters", *files)
     return Parcel(fields, picture, textual=True)

@@ -123,9 +123,9 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Start, load torch, answer until the parent ends."""
-    chosen = options()
+    chosen = options(arguments)
     end_with_parent(chosen.parent)
     desk = open_desk(chosen.device, chosen.threads)
     Worker(desk, chosen.connect, chosen.name).run_forever(chosen.parent)

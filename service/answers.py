@@ -1,0 +1,205 @@
+"""What a caller gets: finished maps and certificates as JSON, PNG, .npy or events."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from io import BytesIO
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from certify import wording
+from certify.document import Asked
+from certify.verify import verify
+from models.registry import Card
+from service import gallery
+from service.failures import as_problem
+from service.negotiation import NPY, PNG
+from service.orders import share
+from service.pipeline import Certified, Explained, Steps
+from service.pool import Look
+from service.requests import parse_json
+from service.schemas import (
+    CertifyAnswer,
+    ExplainAnswer,
+    ExplainRecipe,
+    ModelCard,
+    ModelDefaults,
+    ModelList,
+    ModelSummary,
+    Pictures,
+    Progress,
+    Ranked,
+    Reply,
+    Spot,
+    VerifyAnswer,
+    VerifyCheck,
+)
+
+TOP = 5
+
+
+def explanation(done: Explained, kind: str) -> bytes:
+    """The body of an explanation in this content type."""
+    if kind == PNG:
+        return gallery.explained(done)
+    if kind == NPY:
+        return npy(done.scores)
+    return explain_answer(done).model_dump_json().encode()
+
+
+def certificate(done: Certified, kind: str) -> bytes:
+    """The body of a certificate in this content type."""
+    if kind == PNG:
+        return gallery.regions(done)
+    if kind == NPY:
+        plan = done.plan
+        return npy(done.certificate.feature_radii.reshape(plan.rows, plan.columns))
+    return certify_answer(done).model_dump_json().encode()
+
+
+def explain_answer(done: Explained) -> ExplainAnswer:
+    """An explanation in numbers."""
+    order, look, noise = done.order, done.look, done.order.noise
+    recipe = noise.recipe if noise else None
+    return ExplainAnswer(
+        model=order.card.name,
+        weights=order.card.weights,
+        image=done.subject.digest,
+        prediction=prediction(look, order.card),
+        target=look.target,
+        label=order.card.classes[look.target],
+        method=order.method,
+        recipe=ExplainRecipe(
+            attribution="gradient",
+            cell=order.cell,
+            law=recipe.law if recipe else None,
+            scale=recipe.scale if recipe else None,
+            votes=recipe.votes if recipe and order.method == "renyi" else None,
+        ),
+        samples=noise.samples if noise else 0,
+        key=noise.key if noise else None,
+        map=done.scores.tolist(),
+        overlay=_text(explanation(done, PNG)) if order.pictures else None,
+    )
+
+
+def certify_answer(done: Certified) -> CertifyAnswer:
+    """A certificate in words and numbers, with its document."""
+    order, proven, card = done.order, done.certificate, done.order.card
+    at_least, radius = wording.answer(order.asked, proven)
+    spots = [
+        Spot(at_least=p.at_least, overlap=p.at_least / proven.k, radius=p.radius, route=p.route)
+        for p in proven.curve
+    ]
+    return CertifyAnswer(
+        summary=wording.summary(
+            done.plan, order.question, order.asked, proven, card.classes[done.plan.target]
+        ),
+        prediction=prediction(done.look, card),
+        target=done.plan.target,
+        label=card.classes[done.plan.target],
+        key=done.plan.key,
+        key_origin="fresh" if order.noise.fresh else "request",
+        samples=done.evidence.samples,
+        answer=Reply(asked=_asked(order.asked), k=proven.k, at_least=at_least, radius=radius),
+        curve=spots,
+        reported=list(proven.reported),
+        certificate=done.document,
+        pictures=_pictures(done) if order.pictures else None,
+    )
+
+
+def _asked(asked: Asked) -> Literal["overlap", "radius", "curve"]:
+    if asked.radius:
+        return "radius"
+    return "overlap" if asked.overlap else "curve"
+
+
+def prediction(look: Look, card: Card) -> list[Ranked]:
+    """The most probable classes of the clean picture, best first."""
+    best = np.argsort(-look.probabilities, kind="stable")[:TOP]
+    return [
+        Ranked(target=int(i), label=card.classes[i], probability=float(look.probabilities[i]))
+        for i in best
+    ]
+
+
+def npy(array: NDArray[np.float64]) -> bytes:
+    """The array as a .npy file."""
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def verification(body: bytes) -> VerifyAnswer:
+    """What the verifier says about a document; refuses what is not JSON at all."""
+    parse_json(body)
+    report = verify(body)
+    checks = [VerifyCheck(name=c.name, holds=c.holds, found=c.found) for c in report.checks]
+    return VerifyAnswer(holds=report.holds, checks=checks, words=list(report.words))
+
+
+async def events(steps: Steps, retry_after: int) -> AsyncIterator[bytes]:
+    """Server-sent events: `progress` as samples come, then `result` or `problem`."""
+    try:
+        async with aclosing(steps):
+            async for step in steps:
+                if isinstance(step, Progress):
+                    yield event("progress", step.model_dump_json(ensure_ascii=True))
+                else:
+                    made = await asyncio.to_thread(certify_answer, step)
+                    yield event("result", made.model_dump_json(ensure_ascii=True))
+    except Exception as error:
+        yield event(
+            "problem", as_problem(error, retry_after).problem().model_dump_json(ensure_ascii=True)
+        )
+
+
+def event(name: str, data: str) -> bytes:
+    """One server-sent event; JSON has no line ends of its own."""
+    return f"event: {name}\ndata: {data}\n\n".encode()
+
+
+def models(cards: Iterable[Card]) -> ModelList:
+    """The list of models."""
+    return ModelList(
+        models=[
+            ModelSummary(
+                name=c.name, title=c.title, summary=c.summary, size=c.size, classes=len(c.classes)
+            )
+            for c in cards
+        ]
+    )
+
+
+def model(card: Card) -> ModelCard:
+    """Everything about one model."""
+    defaults, features = card.defaults, (card.size // card.defaults.cell) ** 2
+    k = share(defaults.k_fraction, features)
+    return ModelCard(
+        name=card.name,
+        title=card.title,
+        summary=card.summary,
+        architecture=card.architecture,
+        weights=card.weights,
+        licence=card.licence,
+        origin=card.origin,
+        accuracy=card.accuracy,
+        size=card.size,
+        labels=list(card.classes),
+        defaults=ModelDefaults(
+            cell=defaults.cell, scale=defaults.scale, samples=defaults.samples, k=k, votes=k
+        ),
+    )
+
+
+def _pictures(done: Certified) -> Pictures:
+    overlay, regions = gallery.overlay(done), gallery.regions(done)
+    return Pictures(overlay=_text(overlay), regions=_text(regions))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,59 @@
+"""The HTTP application: routes, problems for every failure, and the pool's life inside it.
+
+Importing this and building the application never imports torch; workers do that in their own
+processes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.images import BadImage
+from service import openapi
+from service.failures import as_problem
+from service.pool import Pool, PoolError
+from service.problems import ProblemError
+from service.routes import Service, router
+from service.settings import Settings
+
+DESCRIPTION = """Saliency maps under oath: which parts of a picture did the model look at, and how
+far can anyone tamper with the picture before that answer changes? Answered with a map, a proof and
+a document that anyone can verify."""
+
+
+def create_app(settings: Settings, pool: Pool) -> FastAPI:
+    """The application over this pool, which it starts and stops with its lifespan."""
+    app = FastAPI(
+        title="Affidavit",
+        version=version("affidavit"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,
+    )
+    app.state.service = Service(settings, pool)
+    app.include_router(router)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    for kind in (ProblemError, BadImage, PoolError, HTTPException, Exception):
+        app.add_exception_handler(kind, _answer)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    pool: Pool = app.state.service.pool
+    await pool.start()
+    try:
+        yield
+    finally:
+        await pool.stop()
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    settings: Settings = request.app.state.service.settings
+    return as_problem(error, settings.retry_after_seconds, request).response()

@@ -1,0 +1,230 @@
+"""The command line: `affidavit --help` teaches it.
+
+Exit status: 0 done; 1 it failed, or a document does not hold; 2 what was asked is not possible.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from certify.verify import main as verify_main
+from models.images import BadImage
+from service import output, worker_process
+from service.failures import bad_image
+from service.pool import PoolError
+from service.problems import ProblemError
+from service.serving import serve as run_server
+from service.settings import Settings
+from service.sources import Offline, Remote, Source, Unreachable
+
+FAILED, IMPOSSIBLE = 1, 2
+HELP = """Saliency maps under oath.
+
+Which parts of this picture did the model look at, and how far can anyone tamper with the picture
+before that answer changes? Answered with a map, a proof and a document that anyone can verify.
+
+Exit status: 0 done; 1 it failed, or a document does not hold; 2 what was asked is not possible.
+"""
+app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
+said, complaints = Console(), Console(stderr=True)
+
+Image = Annotated[Path, typer.Argument(help="The photograph: JPEG, PNG or WebP.")]
+Server = Annotated[
+    str | None, typer.Option(help="Ask this server, e.g. http://127.0.0.1:8000; else compute here.")
+]
+Out = Annotated[Path, typer.Option(help="Folder for the files that are written.")]
+Model = Annotated[str | None, typer.Option(help="One of the names that `affidavit models` lists.")]
+Target = Annotated[int | None, typer.Option(help="Class index; else the predicted class.")]
+Cell = Annotated[int | None, typer.Option(help="Side of a region in pixels.")]
+Scale = Annotated[
+    float | None, typer.Option(help="Standard deviation of the noise, [0, 1] intensity.")
+]
+Votes = Annotated[int | None, typer.Option(help="Regions that each noisy map votes for.")]
+Samples = Annotated[int | None, typer.Option(help="Noisy pictures to draw.")]
+Key = Annotated[str | None, typer.Option(help="The noise, as 32 hexadecimal digits; else fresh.")]
+
+
+@app.command()
+def explain(
+    image: Image,
+    method: Annotated[
+        str, typer.Option(help="gradient (quick), smoothgrad or renyi (under noise).")
+    ] = "smoothgrad",
+    model: Model = None,
+    target: Target = None,
+    cell: Cell = None,
+    scale: Scale = None,
+    votes: Votes = None,
+    samples: Samples = None,
+    key: Key = None,
+    server: Server = None,
+    out: Out = Path("out"),
+) -> None:
+    """Show which parts of a photograph the model looked at.
+
+    Example: affidavit explain photo.jpg --method smoothgrad --samples 200
+
+    Writes overlay.png, map.npy and explanation.json.
+    """
+    options = locals()
+    with _complaints():
+        fields, source, photo = _request(options), _source(server), _read(image)
+        with said.status("looking under noise" if method != "gradient" else "looking"):
+            answer = asyncio.run(source.explain(photo, fields))
+        output.print_prediction(said, answer.prediction, answer.label)
+        output.print_files(said, output.write_explanation(answer, out))
+
+
+@app.command()
+def certify(
+    image: Image,
+    k: Annotated[int | None, typer.Option(help="Regions to report; or --fraction.")] = None,
+    fraction: Annotated[float | None, typer.Option(help="k as a share of all regions.")] = None,
+    overlap: Annotated[
+        float | None, typer.Option(help="Ask: within which radius does this share stay?")
+    ] = None,
+    radius: Annotated[
+        float | None, typer.Option(help="Ask: how many stay under any change of this l2 size?")
+    ] = None,
+    model: Model = None,
+    target: Target = None,
+    cell: Cell = None,
+    scale: Scale = None,
+    votes: Votes = None,
+    samples: Samples = None,
+    failure_probability: Annotated[
+        float | None, typer.Option(help="How often the whole certificate may be wrong; 0.001.")
+    ] = None,
+    confidence: Annotated[
+        str | None, typer.Option(help="anytime (the default), or fixed: tighter, no early stop.")
+    ] = None,
+    key: Key = None,
+    server: Server = None,
+    out: Out = Path("out"),
+) -> None:
+    """Prove how far a photograph can be tampered with before its explanation changes.
+
+    Example: affidavit certify photo.jpg --radius 0.05 --samples 1000
+
+    Writes overlay.png, regions.png, certificate.json, map.npy and radii.npy.
+    """
+    options = locals()
+    with _complaints():
+        fields, source, photo = _request(options), _source(server), _read(image)
+        answer = asyncio.run(output.follow(source.certify(photo, fields), said))
+        output.print_prediction(said, answer.prediction, answer.label)
+        output.print_words(said, answer.summary)
+        output.print_files(said, output.write_certificate(answer, out))
+
+
+@app.command()
+def verify(document: Annotated[Path, typer.Argument(help="A certificate document.")]) -> None:
+    """Check a certificate document: recompute every claim from the evidence in it.
+
+    Example: affidavit verify out/certificate.json
+
+    Needs no model and no server. Exit status 1 if something in it does not hold.
+    """
+    raise typer.Exit(verify_main([str(document)]))
+
+
+@app.command()
+def models(server: Server = None) -> None:
+    """List the models that can be explained.
+
+    Example: affidavit models
+    """
+    with _complaints():
+        output.print_models(said, asyncio.run(_source(server).models()))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+) -> None:
+    """Serve explanations and certificates over HTTP.
+
+    Example: affidavit serve --port 8000
+
+    Everything else is set by environment variables; docs/operating.md lists them.
+    """
+    options = locals()
+    with _complaints():
+        asyncio.run(run_server(_settings(**options), said))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def worker(context: typer.Context) -> None:
+    """Run one worker process in the foreground; `affidavit serve` starts its own.
+
+    Example: affidavit worker --connect ipc:///run/pool --name worker-0.1 --parent 4711
+    """
+    worker_process.main(context.args)
+
+
+def main() -> None:
+    """Entry point of the `affidavit` command."""
+    app()
+
+
+class Impossible(Exception):
+    """What was asked cannot be done, in words for whoever typed it."""
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """Turn what can go wrong into words on standard error and an exit status."""
+    try:
+        yield
+    except BadImage as error:
+        raise _exit(bad_image(error)) from None
+    except ProblemError as error:
+        raise _exit(error) from None
+    except Impossible as error:
+        complaints.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(IMPOSSIBLE) from None
+    except (PoolError, Unreachable, OSError, EOFError) as error:
+        complaints.print(f"failed: {error}", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED) from None
+
+
+def _exit(error: ProblemError) -> typer.Exit:
+    output.print_problem(complaints, error.problem())
+    return typer.Exit(IMPOSSIBLE if error.status < 500 else FAILED)
+
+
+def _request(options: dict[str, Any]) -> dict[str, Any]:
+    """The request that these options make, without where to read and write."""
+    local = {"image", "server", "out"}
+    given = {name: v for name, v in options.items() if v is not None and name not in local}
+    return {"model": _settings().default_model} | given
+
+
+def _settings(**options: Any) -> Settings:
+    """The settings of the environment, with what the command line says instead."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, rule = str(first["loc"][0]), first["msg"]
+        raise Impossible(f"setting {name} is {first['input']!r}: {rule}") from None
+
+
+def _source(server: str | None) -> Source:
+    return Remote(server) if server else Offline(_settings())
+
+
+def _read(image: Path) -> bytes:
+    try:
+        return image.read_bytes()
+    except OSError as error:
+        raise Impossible(f"cannot read {image}: {error.strerror}") from None

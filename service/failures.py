@@ -1,0 +1,62 @@
+"""From an exception to the problem that the caller is told: one translation for all."""
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from models.images import BadImage
+from service.pool import PoolError, WorkerLost, WorkRefused
+from service.problems import ProblemError, fault, refuse
+
+log = logging.getLogger(__name__)
+
+
+def as_problem(
+    error: BaseException, retry_after: int, request: Request | None = None
+) -> ProblemError:
+    """The problem that `error` means to a caller; what is unforeseen says nothing of its inside."""
+    match error:
+        case ProblemError():
+            return error
+        case BadImage():
+            return bad_image(error)
+        case WorkerLost():
+            return unavailable(str(error), retry_after)
+        case WorkRefused():
+            return refuse(
+                "invalid-parameters", fault("request", "", str(error), "change the request")
+            )
+        case HTTPException() if request is not None:
+            return _http(error, request)
+    log.error("unforeseen failure", exc_info=error)
+    where = "a worker" if isinstance(error, PoolError) else "the service"
+    return ProblemError("internal-error", f"{where} failed; its log says why")
+
+
+def unavailable(detail: str, retry_after: int) -> ProblemError:
+    """503: ask again in `retry_after` seconds."""
+    advice = f"{detail}; try again in {retry_after} seconds"
+    return ProblemError("workers-unavailable", advice, headers={"Retry-After": str(retry_after)})
+
+
+def bad_image(error: BadImage) -> ProblemError:
+    """422: which property of the picture breaks which rule."""
+    name = "image" if error.field == "image" else f"image {error.field}"
+    return refuse("bad-image", fault(name, error.value, error.rule, error.advice))
+
+
+def _http(error: HTTPException, request: Request) -> ProblemError:
+    path = request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        rule = f"{path} takes {allowed or 'another method'}"
+        made = refuse(
+            "method-not-allowed", fault("method", request.method, rule, "see /openapi.json")
+        )
+        made.headers = {"Allow": allowed} if allowed else {}
+        return made
+    if error.status_code == 404:
+        rule = "no such address"
+        return refuse("not-found", fault("path", path, rule, "addresses are in /openapi.json"))
+    return refuse("malformed-body", fault("request", str(error.detail), "it cannot be read", ""))

@@ -1,0 +1,84 @@
+"""The pictures of finished work: which photo, map, cells and words go on each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from certify import wording
+from service import pictures
+from service.marks import Cells
+from service.pictures import Legend
+from service.pipeline import Certified, Explained
+
+METHODS = {
+    "gradient": "How strongly each pixel moves the score of {label}",
+    "smoothgrad": "How strongly each region moves the score of {label}, averaged under noise",
+    "renyi": "How often each region is among the most important for {label} under noise",
+}
+Facts = tuple[tuple[str, str], ...]
+
+
+def explained(done: Explained) -> bytes:
+    """The map over the photo, as PNG."""
+    order = done.order
+    label = order.card.classes[done.look.target]
+    facts: Facts = (("model", order.card.title), ("region", _cell(order.cell)))
+    if order.noise is not None:
+        recipe = order.noise.recipe
+        facts += (("noise σ", f"{recipe.scale:g}"), ("samples", str(order.noise.samples)))
+        if order.method == "renyi":
+            facts += (("votes per sample", str(recipe.votes)),)
+    legend = Legend(METHODS[order.method].format(label=label), facts)
+    return pictures.png(pictures.overlay(done.subject.picture, done.scores, legend))
+
+
+def overlay(done: Certified) -> bytes:
+    """How often each region was among the most important, over the photo, as PNG."""
+    scores = (done.evidence.counts / done.evidence.samples).reshape(done.plan.rows, -1)
+    title = METHODS["renyi"].format(label=_label(done))
+    legend = Legend(title, _facts(done))
+    return pictures.png(pictures.overlay(done.subject.picture, scores, legend))
+
+
+def regions(done: Certified) -> bytes:
+    """Certified important, undecided and certified unimportant regions, as PNG.
+
+    Certified within the radius that answers the question; within any radius at all where that is 0.
+    """
+    plan, proven = done.plan, done.certificate
+    _, radius = wording.answer(done.order.asked, proven)
+    grid = (plan.rows, plan.columns)
+    reported = np.zeros(plan.features, dtype=bool)
+    reported[list(proven.reported)] = True
+    cells = Cells(proven.labels(radius).reshape(grid), reported.reshape(grid))
+    confidence = wording.confidence(done.order.question.failure_probability)
+    facts = (*_facts(done), ("radius, ℓ2", f"{radius:g}"), ("confidence", confidence))
+    legend = Legend(f"What stays important for {_label(done)}", facts, tuple(_claim(done)))
+    return pictures.png(pictures.regions(done.subject.picture, cells, legend))
+
+
+def _claim(done: Certified) -> Sequence[str]:
+    """The first sentence of the certificate in words: the answer to what was asked."""
+    words = wording.summary(
+        done.plan, done.order.question, done.order.asked, done.certificate, _label(done)
+    )
+    return words[:1]
+
+
+def _label(done: Certified) -> str:
+    return done.order.card.classes[done.plan.target]
+
+
+def _facts(done: Certified) -> Facts:
+    recipe = done.plan.recipe
+    return (
+        ("model", done.order.card.title),
+        ("noise σ", f"{recipe.scale:g}"),
+        ("samples", str(done.evidence.samples)),
+        ("regions", f"{done.plan.features} of {_cell(recipe.cell)}"),
+        ("reported", str(done.certificate.k)),
+    )
+
+
+def _cell(cell: int) -> str:
+    return f"{cell}×{cell} pixels" if cell > 1 else "1 pixel"

@@ -1,0 +1,118 @@
+"""The OpenAPI 3.1 document, made so that client generators understand it.
+
+Bodies are parsed by hand, so they are declared by hand: every schema is a named component, errors
+are the one `Problem`, binary answers have a binary schema, event streams are plain strings.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service import problems, schemas
+from service.negotiation import EVENTS, JSON, NPY, PNG
+
+REFERENCE = "#/components/schemas/"
+COMPONENTS: Sequence[type[BaseModel]] = (
+    problems.Problem,
+    schemas.ExplainRequest,
+    schemas.ExplainUpload,
+    schemas.ExplainAnswer,
+    schemas.CertifyRequest,
+    schemas.CertifyUpload,
+    schemas.CertifyAnswer,
+    schemas.Progress,
+    schemas.ModelList,
+    schemas.ModelCard,
+    schemas.VerifyAnswer,
+    schemas.Alive,
+    schemas.Ready,
+)
+POSTED = (
+    "malformed-body",
+    "empty-body",
+    "not-acceptable",
+    "body-too-large",
+    "unsupported-content-type",
+    "invalid-parameters",
+)
+SAMPLED = (*POSTED, "unknown-model", "bad-image", "workers-unavailable")
+BINARY = {"type": "string", "format": "binary"}
+STREAM = {
+    "type": "string",
+    "description": "server-sent events: `progress` (component Progress) as samples are drawn, then "
+    "`result` (component CertifyAnswer) or `problem` (component Problem)",
+}
+CONTENT: Mapping[str, Mapping[str, Any]] = {PNG: BINARY, NPY: BINARY, EVENTS: STREAM}
+
+
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """A $ref to the component of this model."""
+    return {"$ref": REFERENCE + model.__name__}
+
+
+def body(kinds: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """The requestBody of a route whose body is one of these, by content type."""
+    content = {kind: {"schema": reference(model)} for kind, model in kinds.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def answers(
+    model: type[BaseModel], says: str, also: Sequence[str] = (), refusals: Sequence[str] = ()
+) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route: `model` as JSON, other content types, and problem types."""
+    content = {JSON: {"schema": reference(model)}}
+    content |= {kind: {"schema": dict(CONTENT[kind])} for kind in also}
+    made: dict[int | str, dict[str, Any]] = {200: {"description": says, "content": content}}
+    for kind in (*refusals, "internal-error"):
+        status = problems.KINDS[kind].status
+        made.setdefault(status, _problem())
+        made[status]["description"] = "; ".join(
+            problems.KINDS[other].title
+            for other in (*refusals, "internal-error")
+            if problems.KINDS[other].status == status
+        )
+    return made
+
+
+def _problem() -> dict[str, Any]:
+    return {"content": {problems.MEDIA_TYPE: {"schema": reference(problems.Problem)}}}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of `app`, built once."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        made.setdefault("components", {})["schemas"] = _schemas()
+        for path in made["paths"].values():
+            for operation in path.values():
+                _tidy(operation)
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _schemas() -> dict[str, Any]:
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in COMPONENTS], ref_template=REFERENCE + "{model}"
+    )
+    found: dict[str, Any] = definitions["$defs"]
+    return dict(sorted(found.items()))
+
+
+def _tidy(operation: dict[str, Any]) -> None:
+    """Take out what FastAPI adds by itself: its own validation error."""
+    automatic = REFERENCE + "HTTPValidationError"
+    responses = operation["responses"]
+    for status, response in list(responses.items()):
+        schema = response.get("content", {}).get(JSON, {}).get("schema", {})
+        if schema.get("$ref") == automatic:
+            del responses[status]

@@ -1,0 +1,230 @@
+"""Orders: requests that are known to be fine, with every default filled in from the model card.
+
+Everything that can be judged without running a model is judged here, so bad input never reaches
+one. All broken rules are reported at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from certify import feasibility
+from certify.document import Asked
+from certify.exact import decimal
+from certify.plan import Plan, Question, Recipe
+from certify.randomness import fresh_key
+from models import registry
+from models.registry import Card
+from service.problems import Fault, fault, refuse
+from service.schemas import CertifyParameters, ExplainParameters, Method
+from service.settings import Settings
+
+Schema = TypeVar("Schema", bound=BaseModel)
+LAW, ATTRIBUTION, PRECISION = "gaussian", "gradient", "float32"
+CHANNELS = 3
+NO_PICTURE = "0" * 64
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Samples to draw, their recipe and key; `fresh` if the key was made here."""
+
+    recipe: Recipe
+    samples: int
+    key: str
+    fresh: bool
+
+    def plan(self, card: Card, image: str, target: int) -> Plan:
+        """The plan for a picture with this digest and target."""
+        side = card.size
+        return Plan(
+            card.name, card.weights, image, side, side, CHANNELS, target, self.recipe, self.key
+        )
+
+
+@dataclass(frozen=True)
+class CertifyOrder:
+    """A certificate to make: of which model and target, which noise, which question."""
+
+    card: Card
+    target: int | None
+    noise: Noise
+    question: Question
+    asked: Asked
+    pictures: bool
+
+
+@dataclass(frozen=True)
+class ExplainOrder:
+    """A map to make; `noise` is None for the plain gradient."""
+
+    card: Card
+    target: int | None
+    method: Method
+    cell: int
+    noise: Noise | None
+    pictures: bool
+
+
+def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> CertifyOrder:
+    """The order that these fields describe. Raises ProblemError naming every broken rule."""
+    asked = parse(CertifyParameters, fields, textual)
+    card = find_card(asked.model)
+    cell = asked.cell or card.defaults.cell
+    features = _features(card, cell)
+    k = _k(asked, card, features)
+    rules = [
+        *_common_rules(asked, card, cell, settings),
+        *_exclusive(asked, "k", "fraction"),
+        *_exclusive(asked, "overlap", "radius"),
+        *_fewer("k", k, features),
+        *_fewer("votes", asked.votes or 1, features),
+    ]
+    _raise(rules)
+    noise = _noise(asked, card, cell, asked.votes or k)
+    question = Question(k, noise.samples, asked.failure_probability, asked.confidence)
+    wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0)
+    order = CertifyOrder(card, asked.target, noise, question, wanted, asked.pictures)
+    _raise(_out_of_reach(order), "too-few-samples")
+    return order
+
+
+def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> ExplainOrder:
+    """The order that these fields describe. Raises ProblemError naming every broken rule."""
+    asked = parse(ExplainParameters, fields, textual)
+    card = find_card(asked.model)
+    plain = asked.method == "gradient"
+    cell = asked.cell or (1 if plain else card.defaults.cell)
+    features = _features(card, cell)
+    votes = asked.votes or share(card.defaults.vote_fraction, features)
+    rules = [*_common_rules(asked, card, cell, settings), *_unused(asked)]
+    if asked.method == "renyi":
+        rules += _fewer("votes", votes, features)
+    _raise(rules)
+    # SmoothGrad casts no votes; a recipe has at least one.
+    noise = None if plain else _noise(asked, card, cell, votes if asked.method == "renyi" else 1)
+    return ExplainOrder(card, asked.target, asked.method, cell, noise, asked.pictures)
+
+
+def find_card(name: str) -> Card:
+    """The model card of this name; raises ProblemError unknown-model."""
+    known = registry.cards()
+    if name in known:
+        return known[name]
+    rule = f"known models are {', '.join(known)}"
+    raise refuse("unknown-model", fault("model", name, rule, "see GET /v1/models"))
+
+
+def _features(card: Card, cell: int) -> int:
+    """Cells of the feature grid; 0 if they do not fill the picture."""
+    return 0 if card.size % cell else (card.size // cell) ** 2
+
+
+def share(fraction: float, features: int) -> int:
+    """The number of features that a fraction means: rounded down, at least 1."""
+    return max(1, int(decimal(fraction) * features))
+
+
+def parse(kind: type[Schema], fields: Mapping[str, Any], textual: bool) -> Schema:
+    """`fields` as a schema; values of a form are text and read as numbers. Raises ProblemError."""
+    try:
+        if textual:
+            return kind.model_validate_strings(fields)
+        return kind.model_validate(fields, strict=True)
+    except ValidationError as error:
+        faults = [_fault(kind, each) for each in error.errors(include_url=False)]
+        raise refuse("invalid-parameters", *faults) from None
+
+
+def _fault(kind: type[BaseModel], error: ErrorDetails) -> Fault:
+    name = str(error["loc"][0]) if error["loc"] else "body"
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(kind.model_fields)
+        return fault(name, error["input"], "no such field", f"known fields: image, {known}")
+    advice = (kind.model_fields[name].description or "") if name in kind.model_fields else ""
+    if error["type"] == "missing":
+        return fault(name, "nothing", "it is needed", f"give {advice or name}")
+    rule = error["msg"].replace("Input should", "it must").replace("String should", "it must")
+    return fault(name, error["input"], rule, f"{name}: {advice}")
+
+
+def _out_of_reach(order: CertifyOrder) -> list[Fault]:
+    """The fault of asking for what no outcome of so few samples could prove; none if one could."""
+    # What can be proven depends on neither the picture nor the target.
+    plan = order.noise.plan(order.card, NO_PICTURE, 0)
+    reach, samples = feasibility.best_radius(plan, order.question), order.noise.samples
+    radius = order.asked.radius
+    if reach > 0 and reach >= radius:
+        return []
+    most = f"more than radius {reach:g}" if reach else "any radius"
+    rule = f"no outcome of so few samples could prove {most}"
+    needed = feasibility.samples_needed(plan, order.question, radius)
+    advice = f"ask for {needed} samples" if needed else "no number of samples would do"
+    smaller = "a smaller radius, " if radius else ""
+    others = f"{smaller}a larger scale, cell or failure_probability"
+    return [fault("samples", samples, rule, f"{advice}; or for {others}")]
+
+
+def _common_rules(
+    asked: CertifyParameters | ExplainParameters, card: Card, cell: int, settings: Settings
+) -> list[Fault]:
+    classes, faults = len(card.classes), []
+    if card.size % cell:
+        divisors = ", ".join(str(d) for d in range(1, card.size + 1) if card.size % d == 0)
+        rule = f"it must divide the picture's side, {card.size} pixels"
+        faults.append(fault("cell", cell, rule, f"choose one of {divisors}"))
+    if asked.target is not None and asked.target >= classes:
+        rule = f"{card.name} has classes 0 to {classes - 1}"
+        faults.append(fault("target", asked.target, rule, f"see GET /v1/models/{card.name}"))
+    if (asked.samples or 0) > settings.max_samples:
+        rule = f"at most {settings.max_samples} samples per request"
+        advice = "ask for fewer, or ask the operator to raise AFFIDAVIT_MAX_SAMPLES"
+        faults.append(fault("samples", asked.samples, rule, advice))
+    return faults
+
+
+def _exclusive(asked: CertifyParameters, one: str, other: str) -> list[Fault]:
+    if getattr(asked, one) is None or getattr(asked, other) is None:
+        return []
+    rule = f"give {one} or {other}, not both"
+    return [fault(one, getattr(asked, one), rule, f"leave {one} or {other} out")]
+
+
+def _fewer(name: str, count: int, features: int) -> list[Fault]:
+    # No features at all: the cell is at fault, and says so itself.
+    if count < features or not features:
+        return []
+    rule = f"it must be less than the number of features, {features}"
+    choice = f"choose {name} from 1 to {features - 1}, or " if features > 1 else "choose "
+    return [fault(name, count, rule, f"{choice}a smaller cell")]
+
+
+def _unused(asked: ExplainParameters) -> list[Fault]:
+    """Parameters that the chosen method has no use for."""
+    useless = {"gradient": ("scale", "votes", "samples", "key"), "smoothgrad": ("votes",)}
+    given = [n for n in useless.get(asked.method, ()) if getattr(asked, n) is not None]
+    rule = f"method {asked.method} does not use it"
+    return [fault(n, getattr(asked, n), rule, f"leave {n} out") for n in given]
+
+
+def _k(asked: CertifyParameters, card: Card, features: int) -> int:
+    if asked.k is not None:
+        return asked.k
+    return share(asked.fraction or card.defaults.k_fraction, features)
+
+
+def _noise(
+    asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int
+) -> Noise:
+    scale = asked.scale or card.defaults.scale
+    recipe = Recipe(LAW, scale, ATTRIBUTION, cell, votes, card.lanes, PRECISION)
+    key = asked.key.lower() if asked.key else fresh_key()
+    return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
+
+
+def _raise(faults: Sequence[Fault], kind: str = "invalid-parameters") -> None:
+    if faults:
+        raise refuse(kind, *faults)

@@ -1,0 +1,175 @@
+"""The main path: a picture and an order in, a map or a certificate out.
+
+decode → fit → look → plan → draw parts → merge → certify → compose. (That the order can be met at
+all was settled with the order.) The server and the offline command line both run exactly this; they
+differ in the pool alone.
+"""
+
+import asyncio
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from certify import document, wording
+from certify.certificate import Certificate
+from certify.certificate import certify as prove
+from certify.evidence import Evidence
+from certify.plan import Plan
+from models import images
+from models.registry import Card
+from service.orders import CertifyOrder, ExplainOrder
+from service.pool import Look, Pool
+from service.schemas import Progress
+
+PROOF_TIMES = 4
+DECODER = f"pillow {version('pillow')}"
+SOFTWARE = {
+    name: version(name) for name in ("affidavit", "numpy", "scipy", "python-flint", "torch")
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The picture as the network sees it, uint8 (size, size, 3); SHA-256 of it and of its file."""
+
+    picture: NDArray[np.uint8]
+    digest: str
+    file: str
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A finished map: `scores` is float64 (rows, columns), none negative."""
+
+    order: ExplainOrder
+    subject: Subject
+    look: Look
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Certified:
+    """A finished certificate with everything it was made from, and its document."""
+
+    order: CertifyOrder
+    subject: Subject
+    look: Look
+    plan: Plan
+    evidence: Evidence
+    certificate: Certificate
+    document: dict[str, Any]
+
+
+Steps = AsyncGenerator[Progress | Certified, None]
+
+
+def receive(data: bytes, card: Card, max_pixels: int) -> Subject:
+    """The picture in a file, fitted to the model. Raises BadImage."""
+    picture = images.fit(images.decode(data, max_pixels=max_pixels), card)
+    return Subject(picture, images.digest(picture), hashlib.sha256(data).hexdigest())
+
+
+async def explain(pool: Pool, order: ExplainOrder, subject: Subject) -> Explained:
+    """The map that was ordered."""
+    look = await pool.look(order.card.name, subject.picture, order.target)
+    noise, rows = order.noise, order.card.size // order.cell
+    if noise is None:
+        scores = (
+            look.map.astype(np.float64).reshape(rows, order.cell, rows, order.cell).mean((1, 3))
+        )
+        return Explained(order, subject, look, np.nan_to_num(scores, nan=0, posinf=0, neginf=0))
+    plan = noise.plan(order.card, subject.digest, look.target)
+    if order.method == "smoothgrad":
+        total = await pool.average(plan, subject.picture, 0, noise.samples)
+    else:
+        evidence = await pool.draw(plan, subject.picture, 0, noise.samples)
+        total = evidence.counts.astype(np.float64)
+    return Explained(order, subject, look, (total / noise.samples).reshape(rows, rows))
+
+
+async def certify(pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: bool) -> Steps:
+    """Progress after every part, then the certificate.
+
+    With `proofs`, some progress says what is already proven: anytime bounds hold on the way too.
+    """
+    look = await pool.look(order.card.name, subject.picture, order.target)
+    plan = order.noise.plan(order.card, subject.digest, look.target)
+    evidence, meter = Evidence.empty(plan.features), Meter(plan, order, proofs)
+    async with aclosing(pool.draw_parts(plan, subject.picture, 0, order.noise.samples)) as parts:
+        async for part in parts:
+            evidence = evidence.merge(part)
+            yield await meter.progress(evidence)
+    certificate = await asyncio.to_thread(prove, plan, evidence, order.question)
+    made = await asyncio.to_thread(_compose, order, subject, plan, evidence, certificate)
+    yield Certified(order, subject, look, plan, evidence, certificate, made)
+
+
+async def last(steps: Steps) -> Certified:
+    """The certificate, when its progress interests nobody."""
+    async with aclosing(steps):
+        async for step in steps:
+            if isinstance(step, Certified):
+                return step
+    raise RuntimeError("the pipeline ended without a certificate")
+
+
+class Meter:
+    """Says how far sampling is, and at PROOF_TIMES − 1 places on the way what is proven there."""
+
+    def __init__(self, plan: Plan, order: CertifyOrder, proofs: bool) -> None:
+        self._plan, self._order = plan, order
+        self._began = time.monotonic()
+        self._proofs = proofs and order.question.confidence == "anytime"
+        self._proven: tuple[int | None, float | None] = (None, None)
+        self._due = 1
+
+    async def progress(self, evidence: Evidence) -> Progress:
+        """Where sampling stands with this evidence."""
+        total, samples = self._order.noise.samples, evidence.samples
+        due = samples * PROOF_TIMES >= self._due * total and samples < total
+        # Bounds hold for the samples from the first on, so a gap has to close first.
+        if self._proofs and due and evidence.ranges == ((0, samples),):
+            self._due = samples * PROOF_TIMES // total + 1
+            proven = await asyncio.to_thread(prove, self._plan, evidence, self._order.question)
+            self._proven = wording.answer(self._order.asked, proven)
+        return Progress(
+            samples=samples,
+            total=total,
+            seconds=round(time.monotonic() - self._began, 3),
+            at_least=self._proven[0],
+            radius=self._proven[1],
+        )
+
+
+def _compose(
+    order: CertifyOrder,
+    subject: Subject,
+    plan: Plan,
+    evidence: Evidence,
+    certificate: Certificate,
+) -> dict[str, Any]:
+    return document.compose(
+        plan,
+        order.question,
+        evidence,
+        certificate,
+        subject=document.Subject(
+            file=subject.file,
+            decoder=DECODER,
+            label=order.card.classes[plan.target],
+            key_source="service" if order.noise.fresh else "request",
+        ),
+        asked=order.asked,
+        software=SOFTWARE,
+        issued=datetime.now(UTC).isoformat(timespec="seconds"),
+        identifier=f"urn:uuid:{uuid.uuid4()}",
+    )

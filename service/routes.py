@@ -1,0 +1,166 @@
+"""The HTTP routes: read, make the order, run the pipeline, answer in the content type asked for."""
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from models import registry
+from service import answers, pipeline, schemas
+from service.failures import unavailable
+from service.negotiation import EVENTS, JSON, NPY, PNG, choose
+from service.openapi import POSTED, SAMPLED, body
+from service.openapi import answers as declared
+from service.orders import certify_order, explain_order, find_card
+from service.pool import Pool
+from service.requests import FORM, content_type, read, read_body
+from service.settings import Settings
+
+router = APIRouter(default_response_class=Response)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What routes work with."""
+
+    settings: Settings
+    pool: Pool
+
+
+def _service(request: Request) -> Service:
+    found: Service = request.app.state.service
+    return found
+
+
+def _json(answer: schemas.Wire) -> Response:
+    return Response(answer.model_dump_json(), media_type=JSON)
+
+
+@router.post(
+    "/v1/explain",
+    tags=["explanations"],
+    responses=declared(schemas.ExplainAnswer, "The map", (PNG, NPY), SAMPLED),
+    openapi_extra=body({JSON: schemas.ExplainRequest, FORM: schemas.ExplainUpload}),
+)
+async def explain(request: Request) -> Response:
+    """Explain: which parts of the picture did the model look at?
+
+    PNG is the map over the picture, application/octet-stream the map as .npy (float64).
+    """
+    service = _service(request)
+    kind = choose(request.headers.get("accept"), (JSON, PNG, NPY))
+    parcel = await read(request, service.settings.max_body_bytes)
+    order = explain_order(parcel.fields, parcel.textual, service.settings)
+    subject = await asyncio.to_thread(
+        pipeline.receive, parcel.picture, order.card, service.settings.max_pixels
+    )
+    explained = await pipeline.explain(service.pool, order, subject)
+    return Response(await asyncio.to_thread(answers.explanation, explained, kind), media_type=kind)
+
+
+@router.post(
+    "/v1/certify",
+    tags=["explanations"],
+    responses=declared(
+        schemas.CertifyAnswer,
+        "The certificate",
+        (PNG, NPY, EVENTS),
+        (*SAMPLED, "too-few-samples"),
+    ),
+    openapi_extra=body({JSON: schemas.CertifyRequest, FORM: schemas.CertifyUpload}),
+)
+async def certify(request: Request) -> Response:
+    """Certify: how far can anyone tamper with the picture before the explanation changes?
+
+    PNG is the certified regions over the picture, application/octet-stream the radius of each
+    feature as .npy (float64, rows x columns), text/event-stream shows progress on the way.
+    """
+    service = _service(request)
+    kind = choose(request.headers.get("accept"), (JSON, PNG, NPY, EVENTS))
+    parcel = await read(request, service.settings.max_body_bytes)
+    order = await asyncio.to_thread(certify_order, parcel.fields, parcel.textual, service.settings)
+    subject = await asyncio.to_thread(
+        pipeline.receive, parcel.picture, order.card, service.settings.max_pixels
+    )
+    steps = pipeline.certify(service.pool, order, subject, proofs=kind == EVENTS)
+    if kind == EVENTS:
+        stream = answers.events(steps, service.settings.retry_after_seconds)
+        return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
+    certified = await pipeline.last(steps)
+    return Response(await asyncio.to_thread(answers.certificate, certified, kind), media_type=kind)
+
+
+@router.get(
+    "/v1/models",
+    tags=["models"],
+    responses=declared(schemas.ModelList, "Every model", refusals=("not-acceptable",)),
+)
+async def list_models(request: Request) -> Response:
+    """The models that this server can explain."""
+    choose(request.headers.get("accept"), (JSON,))
+    return _json(answers.models(registry.cards().values()))
+
+
+@router.get(
+    "/v1/models/{name}",
+    tags=["models"],
+    responses=declared(schemas.ModelCard, "The card", refusals=("unknown-model", "not-acceptable")),
+)
+async def show_model(request: Request, name: str) -> Response:
+    """One model: its labels, licence, weights and defaults."""
+    choose(request.headers.get("accept"), (JSON,))
+    return _json(answers.model(find_card(name)))
+
+
+@router.post(
+    "/v1/verify",
+    tags=["certificates"],
+    responses=declared(schemas.VerifyAnswer, "What the verifier found", refusals=POSTED),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": {"type": "object", "additionalProperties": True}}},
+        }
+    },
+)
+async def verify(request: Request) -> Response:
+    """Verify a certificate document: recompute every claim from its evidence."""
+    service = _service(request)
+    choose(request.headers.get("accept"), (JSON,))
+    content_type(request, (JSON,))
+    document = await read_body(request, service.settings.max_body_bytes)
+    return _json(await asyncio.to_thread(answers.verification, document))
+
+
+@router.get(
+    "/healthz", tags=["health"], responses=declared(schemas.Alive, "The HTTP process answers")
+)
+async def health() -> Response:
+    """Is the HTTP process there? Says nothing about workers."""
+    return _json(schemas.Alive(alive=True))
+
+
+@router.get(
+    "/readyz",
+    tags=["health"],
+    responses=declared(
+        schemas.Ready, "A heartbeat went through a worker", refusals=("workers-unavailable",)
+    ),
+)
+async def ready(request: Request) -> Response:
+    """Can requests be answered now? A heartbeat goes through the workers first."""
+    service = _service(request)
+    found = await service.pool.heartbeat()
+    if not found.ready:
+        raise unavailable(found.detail, service.settings.retry_after_seconds)
+    return _json(schemas.Ready(ready=True, workers=len(found.workers), detail=found.detail))
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> Response:
+    """Where to go from here."""
+    return Response(
+        '{"service":"affidavit","documentation":"/docs","openapi":"/openapi.json"}', media_type=JSON
+    )

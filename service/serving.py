@@ -1,0 +1,83 @@
+"""Running the server: uvicorn around the application, and word when it is ready."""
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+
+from service.app import create_app
+from service.output import curl_line
+from service.peers import Limits
+from service.pool import Pool
+from service.settings import Settings, bundled_photo
+from service.workers import WorkerPool
+
+POLL_SECONDS = 0.1
+EVERYWHERE = ("0.0.0.0", "::")
+
+
+def worker_pool(settings: Settings) -> WorkerPool:
+    """The pool of worker processes that the settings describe."""
+    return WorkerPool(
+        settings.workers,
+        device=settings.device,
+        chunk_seconds=settings.chunk_seconds,
+        limits=Limits(heartbeat=settings.heartbeat_seconds),
+    )
+
+
+async def serve(settings: Settings, console: Console) -> None:
+    """Serve until interrupted; says the address at once and a curl line when workers answer.
+
+    Raises OSError if the address is taken or not ours.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    pool, listening = worker_pool(settings), _listen(settings)
+    config = uvicorn.Config(create_app(settings, pool), log_level="warning", log_config=None)
+    server, url = uvicorn.Server(config), address(settings.host, listening.getsockname()[1])
+    console.print(f"affidavit serves on {url}", highlight=False, soft_wrap=True)
+    herald = asyncio.create_task(_herald(pool, server, url, settings, console))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        herald.cancel()
+        listening.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def address(host: str, port: int) -> str:
+    """The URL to reach a server that listens on `host` and `port` from this machine."""
+    shown = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+async def _herald(
+    pool: Pool, server: uvicorn.Server, url: str, settings: Settings, console: Console
+) -> None:
+    """Say when a worker answers, with a line to try."""
+    while not (server.started and (await pool.heartbeat()).ready):
+        await asyncio.sleep(POLL_SECONDS)
+    line = curl_line(url, _near(bundled_photo()), settings.default_model)
+    console.print("ready. Try it from another terminal:\n", highlight=False)
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\ninterface: {url}/docs", highlight=False, soft_wrap=True)
+
+
+def _near(path: Path) -> Path:
+    """`path` relative to the working folder, where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,144 @@
+"""Where the command line gets its answers: computed here, or by a server. Both look the same."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+
+from models import registry
+from service import answers, pipeline
+from service.negotiation import EVENTS, JSON
+from service.orders import certify_order, explain_order
+from service.pool import LocalPool, Pool
+from service.problems import MEDIA_TYPE, PREFIX, Problem, ProblemError
+from service.schemas import CertifyAnswer, ExplainAnswer, ModelList, Progress
+from service.settings import Settings
+
+Fields = Mapping[str, Any]
+Answers = AsyncGenerator[Progress | CertifyAnswer, None]
+# Connecting is quick or hopeless; how long an answer may take is for whoever asked to say.
+TIMEOUT = httpx.Timeout(None, connect=10.0)
+
+
+class Unreachable(Exception):
+    """No server answers at this address, or it answers something else."""
+
+
+class Source(Protocol):
+    """Something that explains and certifies. Raises ProblemError for what is refused."""
+
+    async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer: ...
+    def certify(self, photo: bytes, fields: Fields) -> Answers: ...
+    async def models(self) -> ModelList: ...
+
+
+class Offline:
+    """Computes in this process, by the pipeline that the server runs."""
+
+    def __init__(self, settings: Settings, pool: Pool | None = None) -> None:
+        self._settings = settings
+        self._pool = pool or LocalPool(device=settings.device, chunk_seconds=settings.chunk_seconds)
+
+    async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer:
+        """The map, with its overlay."""
+        order = explain_order({**fields, "pictures": True}, False, self._settings)
+        subject = pipeline.receive(photo, order.card, self._settings.max_pixels)
+        await self._pool.start()
+        try:
+            return answers.explain_answer(await pipeline.explain(self._pool, order, subject))
+        finally:
+            await self._pool.stop()
+
+    async def certify(self, photo: bytes, fields: Fields) -> Answers:
+        """Progress, then the certificate with its pictures."""
+        order = certify_order({**fields, "pictures": True}, False, self._settings)
+        subject = pipeline.receive(photo, order.card, self._settings.max_pixels)
+        await self._pool.start()
+        try:
+            async for step in pipeline.certify(self._pool, order, subject, proofs=True):
+                yield step if isinstance(step, Progress) else answers.certify_answer(step)
+        finally:
+            await self._pool.stop()
+
+    async def models(self) -> ModelList:
+        """The models of this installation."""
+        return answers.models(registry.cards().values())
+
+
+class Remote:
+    """Asks a server over HTTP."""
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._transport = transport
+
+    async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer:
+        """The map, with its overlay."""
+        async with self._ask("/v1/explain", photo, fields, JSON) as response:
+            return ExplainAnswer.model_validate_json(await response.aread())
+
+    async def certify(self, photo: bytes, fields: Fields) -> Answers:
+        """Progress, then the certificate with its pictures."""
+        async with self._ask("/v1/certify", photo, fields, EVENTS) as response:
+            async for name, data in read_events(response):
+                if name == "progress":
+                    yield Progress.model_validate_json(data)
+                elif name == "result":
+                    yield CertifyAnswer.model_validate_json(data)
+                else:
+                    raise problem_error(data)
+
+    async def models(self) -> ModelList:
+        """The models of the server."""
+        async with self._open("GET", "/v1/models", {}) as response:
+            return ModelList.model_validate_json(await response.aread())
+
+    def _ask(self, path: str, photo: bytes, fields: Fields, accept: str) -> Any:
+        form = {name: str(value) for name, value in fields.items()} | {"pictures": "true"}
+        options = {
+            "files": {"image": ("image", photo)},
+            "data": form,
+            "headers": {"accept": accept},
+        }
+        return self._open("POST", path, options)
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, options: dict[str, Any]
+    ) -> AsyncIterator[httpx.Response]:
+        try:
+            async with (
+                httpx.AsyncClient(timeout=TIMEOUT, transport=self._transport) as client,
+                client.stream(method, self._url + path, **options) as response,
+            ):
+                await _refuse(response)
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self._url}: {error or type(error).__name__}") from error
+
+
+async def _refuse(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    body = await response.aread()
+    if response.headers.get("content-type") != MEDIA_TYPE:
+        raise Unreachable(f"{response.url} answered {response.status_code}; is it Affidavit?")
+    raise problem_error(body.decode())
+
+
+async def read_events(response: httpx.Response) -> AsyncIterator[tuple[str, str]]:
+    """Name and data of each server-sent event."""
+    name = ""
+    async for line in response.aiter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, line.removeprefix("data: ")
+
+
+def problem_error(data: str) -> ProblemError:
+    """The problem that a server reports, to be raised here."""
+    told = Problem.model_validate(json.loads(data))
+    return ProblemError(told.type.removeprefix(PREFIX), told.detail, told.errors)

@@ -1,0 +1,176 @@
+"""What the tests of the HTTP front and the command line share: a pool that computes without a
+network and counts what reaches it, a client that speaks to the application in process, pictures."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from certify.evidence import Evidence
+from certify.plan import Plan
+from certify.randomness import words
+from models import registry
+from service.app import create_app
+from service.pool import Health, Look, Member
+from service.settings import Settings
+
+KEY = "000102030405060708090a0b0c0d0e0f"
+
+
+@dataclass
+class FakePool:
+    """Answers as if a network looked: which features a sample votes for depends on (key, sample)
+    and on the picture's first pixel, nothing else. `calls` records all that reached it."""
+
+    failure: Exception | None = None
+    well: bool = True
+    part: int = 64
+    calls: list[str] = field(default_factory=list)
+    running: bool = False
+
+    async def start(self) -> None:
+        self.running = True
+
+    async def stop(self) -> None:
+        self.running = False
+
+    async def look(self, model: str, image: NDArray[np.uint8], target: int | None) -> Look:
+        self._note("look")
+        card = registry.card(model)
+        assert image.shape == (card.size, card.size, 3) and image.dtype == np.uint8
+        scores = np.exp(-((np.arange(len(card.classes)) - 3.0) ** 2)).astype(np.float32)
+        ramp = np.arange(card.size * card.size, dtype=np.float32).reshape(card.size, card.size)
+        return Look(scores / scores.sum(), 3 if target is None else target, ramp)
+
+    async def draw_parts(
+        self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
+    ) -> AsyncGenerator[Evidence, None]:
+        self._note("draw")
+        for first in range(start, stop, self.part):
+            await asyncio.sleep(0)
+            yield _evidence(plan, first, min(first + self.part, stop))
+
+    async def draw(self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int) -> Evidence:
+        self._note("draw")
+        return _evidence(plan, start, stop)
+
+    async def average(
+        self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
+    ) -> NDArray[np.float64]:
+        self._note("average")
+        return np.arange(plan.features) * float(stop - start)
+
+    async def heartbeat(self) -> Health:
+        state = "idle" if self.well else "down"
+        return Health(self.well, (Member("fake", state, 1, "cpu", 0),), "as told")
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        if self.failure is not None:
+            raise self.failure
+
+
+def _evidence(plan: Plan, start: int, stop: int) -> Evidence:
+    """Each sample votes for the first features, but one of its votes goes astray now and then."""
+    votes = np.zeros((stop - start, plan.features), dtype=bool)
+    votes[:, : plan.recipe.votes] = True
+    for row, sample in enumerate(range(start, stop)):
+        first, second = (int(w) for w in words(int(plan.key, 16), sample, 0, 2))
+        if first % 16 == 0:
+            votes[row, second % plan.recipe.votes] = False
+            votes[row, plan.recipe.votes + second % (plan.features - plan.recipe.votes)] = True
+    return Evidence.from_votes(start, votes, np.full(stop - start, plan.target, dtype=np.int32))
+
+
+@dataclass
+class Client:
+    """Speaks HTTP to an application in this process, with its lifespan running."""
+
+    pool: FakePool
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.app = create_app(self.settings, self.pool)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._request(method, path, options))
+
+    async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with (
+            self.app.router.lifespan_context(self.app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            return await client.request(method, path, **options)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
+
+    def certify(
+        self, picture: bytes, accept: str = "application/json", **fields: Any
+    ) -> httpx.Response:
+        body = {"model": "digits-tiny", "image": base64.b64encode(picture).decode()} | fields
+        return self.post("/v1/certify", json=body, headers={"accept": accept})
+
+    def explain(
+        self, picture: bytes, accept: str = "application/json", **fields: Any
+    ) -> httpx.Response:
+        body = {"model": "digits-tiny", "image": base64.b64encode(picture).decode()} | fields
+        return self.post("/v1/explain", json=body, headers={"accept": accept})
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    return FakePool()
+
+
+@pytest.fixture
+def client(pool: FakePool) -> Client:
+    return Client(pool, Settings(max_samples=5000))
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """A 24×20 PNG with structure."""
+    return encode(gradient(20, 24))
+
+
+@pytest.fixture
+def key() -> str:
+    return KEY
+
+
+def gradient(height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([rows * 7 % 256, columns * 9 % 256, (rows + columns) * 5 % 256], 2).astype(
+        np.uint8
+    )
+
+
+def encode(pixels: NDArray[np.uint8], kind: str = "PNG", **options: Any) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def parse_events() -> Any:
+    return lambda text: list(_events(text))
+
+
+def _events(text: str) -> Iterator[tuple[str, Any]]:
+    for block in text.strip().split("\n\n"):
+        name, data = block.split("\n")
+        yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
