@@ -41,6 +41,8 @@ _E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
 ORDERS = tuple(1 + Fraction(m, 1000) * 10**j for j in range(5) for m in _E12)
 # More swaps than this are examined on a grid; a point between takes the proof of fewer swaps.
 DENSE_SWAPS = 128
+# The search takes smaller bounds as this; bounds themselves are multiples of 2^-40.
+_LEAST = 2.0**-60
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +101,8 @@ def _swaps_examined(largest: int) -> list[int]:
 
 def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
-    sides = boundary.inside[:swaps], boundary.outside[:swaps]
+    # An upper bound may be raised: without zeros the forward divergence is always finite.
+    sides = boundary.inside[:swaps], np.maximum(boundary.outside[:swaps], 1)
     inside, outside = ([Fraction(v, ONE) for v in side.tolist()] for side in sides)
     for dual in promising_duals(sides[0] / ONE, sides[1] / ONE, votes, law):
         sharp = sharpen(dual, inside, outside)
@@ -165,24 +168,28 @@ def power_means(exponents: Floats, inside: Floats, outside: Floats) -> Floats:
     values = np.concatenate([inside, outside])
     order = np.argsort(values)
     values, is_outside = values[order], order >= len(inside)
-    logs = np.log(np.maximum(values, np.finfo(float).tiny))
-    centre = logs.mean()
-    powers = np.exp(np.clip(exponents[:, None] * (logs - centre), -700, 700))
-    total, number = _active_sums(powers, is_outside)
+    logs = np.log(np.maximum(values, _LEAST))
+    total = _active_log_sums(exponents[:, None] * logs, is_outside)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = centre + np.log(total / number) / exponents[:, None]
+        means = (total - np.log(_active_numbers(is_outside))) / exponents[:, None]
     closed = np.isnan(means) | (means <= logs)
     first = closed.argmax(axis=1)
     return np.asarray(np.exp(means[np.arange(len(exponents)), first]))
 
 
-def _active_sums(powers: Floats, is_outside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Sum and number of the active just below each value: outside before it, inside from it."""
-    below = np.cumsum(powers * is_outside, axis=1) - powers * is_outside
-    above = np.cumsum((powers * ~is_outside)[:, ::-1], axis=1)[:, ::-1]
-    before: NDArray[np.int64] = np.cumsum(is_outside) - is_outside
-    after = np.cumsum(~is_outside[::-1])[::-1]
-    return below + above, (before + after).astype(float)
+def _active_log_sums(powers: Floats, is_outside: NDArray[np.bool_]) -> Floats:
+    """ln Σ exp(powers) over the active just below each value: outside before it, inside from it."""
+    nothing = np.full((len(powers), 1), -np.inf)
+    outside = np.where(is_outside, powers, -np.inf)
+    inside = np.where(is_outside, -np.inf, powers)
+    below = np.logaddexp.accumulate(np.hstack([nothing, outside[:, :-1]]), axis=1)
+    above = np.logaddexp.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
+    return np.logaddexp(below, above)
+
+
+def _active_numbers(is_outside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    below: NDArray[np.int64] = np.cumsum(is_outside) - is_outside
+    return below + np.cumsum(~is_outside[::-1])[::-1]
 
 
 def _divergences(
