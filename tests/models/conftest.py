@@ -1,9 +1,11 @@
 """Fixtures of the models tests: the tiny network, a digit and a plan about them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from certify.plan import Plan, Recipe
@@ -13,6 +15,15 @@ from models.registry import card
 from models.sampling import Sampler
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small tensors on busy machines: threads would mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

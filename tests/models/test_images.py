@@ -109,6 +109,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many pixels": (lambda: encoded(Image.new("RGB", (1001, 1000)), "JPEG"), "size"),
     "animated png": (lambda: animated("PNG"), "frames"),
     "animated webp": (lambda: animated("WEBP"), "frames"),
+    "jpeg of two frames": (lambda: animated("MPO"), "frames"),
     "cmyk": (lambda: encoded(Image.fromarray(RGB).convert("CMYK"), "JPEG"), "mode"),
     "palette": (lambda: encoded(Image.fromarray(RGB).convert("P"), "PNG"), "mode"),
     "1 bit": (lambda: encoded(Image.fromarray(RGB).convert("1"), "PNG"), "depth"),
@@ -165,7 +166,7 @@ def test_huge_is_refused_by_its_header_before_any_decoder(
 
 
 def test_pillows_own_pixel_limit_does_not_interfere() -> None:
-    """Beyond its limit Pillow would warn in `open`; here the missing pixels are the only trouble."""
+    """Beyond its limit Pillow would warn; here the missing pixels are the only trouble."""
     large = png(10_000, 9_000, 8, 0, b"")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
