@@ -76,7 +76,7 @@ def loads(data: bytes) -> Document:
 
 def _json(data: bytes) -> object:
     try:
-        return json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
     except (UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"the document is not JSON: {error}") from error
 

@@ -1,0 +1,94 @@
+"""The house rules that a machine can hold: import arrows, sizes, no forbidden names."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("certify", "models", "service")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+# Imports run service → models → certify, never back.
+MAY_IMPORT = {
+    "certify": {"certify"},
+    "models": {"certify", "models"},
+    "service": {"certify", "models", "service"},
+}
+THIRD_PARTY = {
+    "certify": {"numpy", "scipy", "flint", "rfc8785"},
+    "models": {"numpy", "torch", "PIL", "safetensors"},
+}
+FORBIDDEN = {"pickle", "shelve", "dill", "marshal"}
+LONGEST_MODULE, LONGEST_FUNCTION = 300, 40
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    tops = {module.split(".")[0] for module in imported(path)}
+    assert (tops & set(PACKAGES)) <= MAY_IMPORT[package]
+    assert not tops & FORBIDDEN
+
+
+@pytest.mark.parametrize("package", sorted(THIRD_PARTY))
+def test_third_parties_are_the_declared_few(package: str) -> None:
+    import sys
+
+    found = {m.split(".")[0] for p in (ROOT / package).rglob("*.py") for m in imported(p)}
+    found -= set(PACKAGES) | set(sys.stdlib_module_names)
+    assert found <= THIRD_PARTY[package]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_input_is_never_checked_by_assert(path: Path) -> None:
+    assert not [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_bare_alpha_and_no_utils(path: Path) -> None:
+    names = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
+    names |= {node.arg for node in ast.walk(tree(path)) if isinstance(node, ast.arg)}
+    assert not names & {"alpha", "beta"}
+    assert path.stem not in {"utils", "helpers", "common", "misc"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_torch_files_are_loaded_without_running_code(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+            weights_only = [k for k in node.keywords if k.arg == "weights_only"]
+            assert weights_only and ast.unparse(weights_only[0].value) == "True"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_global_random_state(path: Path) -> None:
+    text = path.read_text()
+    for forbidden in ("np.random.seed", "torch.manual_seed", "import random\n", "np.random.rand"):
+        assert forbidden not in text
