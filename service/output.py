@@ -3,6 +3,7 @@
 import base64
 import shlex
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,18 @@ PLAIN_STEPS = 10
 
 async def follow(steps: Answers, console: Console) -> CertifyAnswer:
     """Show progress, a bar on a terminal and plain lines elsewhere, until the certificate comes."""
+    answer: CertifyAnswer | None = None
     with _bar(console) as bar:
         show = _moving(bar) if console.is_terminal else _lines(console)
-        async for step in steps:
-            if isinstance(step, CertifyAnswer):
-                return step
-            show(step)
-    raise EOFError("the answer ended before the certificate came")
+        async with aclosing(steps):
+            async for step in steps:
+                if isinstance(step, CertifyAnswer):
+                    answer = step
+                else:
+                    show(step)
+    if answer is None:
+        raise EOFError("the answer ended before the certificate came")
+    return answer
 
 
 def _bar(console: Console) -> Bar:

@@ -118,7 +118,7 @@ def _plain(value: object) -> str:
     try:
         return json.dumps(value, default=repr, ensure_ascii=False)
     except (RecursionError, ValueError):
-        return f"a {type(value).__name__}"
+        return f"a value of type {type(value).__name__}"
 
 
 def fault(name: str, value: object, rule: str, advice: str) -> Fault:

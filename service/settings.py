@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", description="where networks run: auto, cpu, cuda or cuda:N")
     default_model: str = Field(
         default="efficientnet-lite0",
-        description="model of the curl line that `affidavit serve` prints",
+        description="model of the command line where none is named",
     )
     max_body_bytes: int = Field(
         default=20 * MEBIBYTE, ge=1024, description="largest request body, in bytes; beyond it: 413"

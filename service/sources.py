@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import httpx
@@ -57,8 +57,9 @@ class Offline:
         subject = pipeline.receive(photo, order.card, self._settings.max_pixels)
         await self._pool.start()
         try:
-            async for step in pipeline.certify(self._pool, order, subject, proofs=True):
-                yield step if isinstance(step, Progress) else answers.certify_answer(step)
+            async with aclosing(pipeline.certify(self._pool, order, subject, proofs=True)) as steps:
+                async for step in steps:
+                    yield step if isinstance(step, Progress) else answers.certify_answer(step)
         finally:
             await self._pool.stop()
 
@@ -81,8 +82,11 @@ class Remote:
 
     async def certify(self, photo: bytes, fields: Fields) -> Answers:
         """Progress, then the certificate with its pictures."""
-        async with self._ask("/v1/certify", photo, fields, EVENTS) as response:
-            async for name, data in read_events(response):
+        async with (
+            self._ask("/v1/certify", photo, fields, EVENTS) as response,
+            aclosing(read_events(response)) as events,
+        ):
+            async for name, data in events:
                 if name == "progress":
                     yield Progress.model_validate_json(data)
                 elif name == "result":
@@ -128,8 +132,8 @@ async def _refuse(response: httpx.Response) -> None:
     raise problem_error(body.decode())
 
 
-async def read_events(response: httpx.Response) -> AsyncIterator[tuple[str, str]]:
-    """Name and data of each server-sent event."""
+async def read_events(response: httpx.Response) -> AsyncGenerator[tuple[str, str], None]:
+    """Name and data of each server-sent event, as this service writes them."""
     name = ""
     async for line in response.aiter_lines():
         if line.startswith("event: "):
