@@ -3,6 +3,7 @@
 Positions are in pixels; a line of text is placed by its left end and its baseline.
 """
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ Stroke = tuple[tuple[float, float], ...]
 STEM = 0.078
 LEADING = 1.42
 FINENESS = 8
+# What Pillow's font has besides ASCII; it shows a box for anything else.
+BEYOND_ASCII = "©«°±´·»‘’“”…‹›⁄™"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,18 @@ SIGNS: Mapping[str, Sign] = {
 }
 
 
+def legible(text: str) -> str:
+    """The text in signs that can be written: accents dropped, what then is still unknown as "?"."""
+    return "".join(_nearest(sign) for sign in text)
+
+
+def _nearest(sign: str) -> str:
+    if sign.isascii() or sign in SIGNS or sign in BEYOND_ASCII:
+        return sign
+    plain = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
+    return plain or "?"
+
+
 def width(text: str, size: int) -> float:
     """Length of a line of text."""
     return sum(_length(run, size) for run in _runs(text))
@@ -110,7 +125,7 @@ def wrap(text: str, size: int, room: float) -> list[str]:
 
 def _runs(text: str) -> Iterator[str]:
     """The text in pieces: single signs of ours, and what lies between them."""
-    for ours, run in groupby(text, key=SIGNS.__contains__):
+    for ours, run in groupby(legible(text), key=SIGNS.__contains__):
         letters = tuple(run)
         yield from letters if ours else ("".join(letters),)
 

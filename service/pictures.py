@@ -55,7 +55,9 @@ def overlay(photo: Photo, scores: NDArray[np.floating], legend: Legend) -> Image
         raise ValueError(
             f"scores of shape {scores.shape}; they must be a finite map, none negative"
         )
-    top = float(np.percentile(scores, 100 - CLIPPED_PERCENT)) or float(scores.max())
+    top = float(np.percentile(scores, 100 - CLIPPED_PERCENT, method="higher")) or float(
+        scores.max()
+    )
     large = enlarge(photo)
     heat = Image.fromarray((scores / (top or 1.0)).astype(np.float32))
     smooth = heat.resize((large.shape[1], large.shape[0]), Image.Resampling.BICUBIC)

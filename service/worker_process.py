@@ -61,12 +61,21 @@ class Worker:
         while os.getppid() == parent:
             self.run_once()
 
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
     def _send(self, ticket: int, reply: Reply) -> None:
         self._socket.send(encode(ticket, reply))
 
 
-def open_desk(device: str = "auto", threads: int | None = None) -> Desk:
-    """A desk over the registered models. `device` is auto, cpu, cuda or cuda:N; loads torch."""
+def open_desk(device: str = "auto", threads: int = 1) -> Desk:
+    """A desk over the registered models. `device` is auto, cpu, cuda or cuda:N; loads torch.
+
+    A network's rounding depends on the number of threads (measured: the sums of averaged scores
+    of EfficientNet-Lite0 differ between one and two), so it must not follow from how many workers
+    share the machine: evidence would. More cores are used by more workers, at the same speed.
+    """
     keep_memory()
     import torch
 
@@ -74,8 +83,7 @@ def open_desk(device: str = "auto", threads: int | None = None) -> Desk:
     from models.registry import card
     from models.sampling import Sampler
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -119,7 +127,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="name of this worker on that socket")
     parser.add_argument("--parent", required=True, type=int, help="process id of the pool")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=int, default=None, help="threads for torch")
+    parser.add_argument("--threads", type=int, default=1, help="threads for torch")
     return parser.parse_args(arguments)
 
 

@@ -28,28 +28,32 @@ WATCH_SECONDS = 0.25
 
 
 class WorkerPool(ChunkedPool):
-    """A Pool of `count` worker processes on this machine.
+    """A Pool of `count` worker processes on this machine; 0 takes one for each core.
 
-    device: auto, cpu, cuda or cuda:N. threads: of each worker; by default the cores in equal
-    shares. command: how a worker is started, before the options the pool adds.
+    device: auto, cpu, cuda or cuda:N. threads: of each worker; see `worker_process.open_desk` for
+    why it is 1 however many workers there are. command: how a worker is started, before the
+    options the pool adds.
     """
 
     def __init__(
         self,
-        count: int = 1,
+        count: int = 0,
         *,
         device: str = "auto",
-        threads: int | None = None,
+        threads: int = 1,
         chunk_seconds: float = 1.0,
         limits: Limits | None = None,
         command: Sequence[str] = WORKER,
     ) -> None:
-        if count < 1:
-            raise ValueError(f"count is {count}; a pool needs at least 1 worker")
+        if count < 0:
+            raise ValueError(
+                f"count is {count}; it must be a number of workers, or 0 for the cores"
+            )
+        count = count or _cores()
         super().__init__(Pace(chunk_seconds, count))
         self.limits = limits or Limits()
         self._device = device
-        self._threads = threads or max(1, _cores() // count)
+        self._threads = threads
         self._command = tuple(command)
         self._peers = tuple(Peer(Seat(n, self._argv, self._ended)) for n in range(count))
         self._schedule = Schedule()
