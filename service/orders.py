@@ -144,9 +144,10 @@ def _fault(kind: type[BaseModel], error: ErrorDetails) -> Fault:
     if error["type"] == "extra_forbidden":
         known = ", ".join(kind.model_fields)
         return fault(name, error["input"], "no such field", f"known fields: image, {known}")
-    advice = (kind.model_fields[name].description or "") if name in kind.model_fields else ""
+    says = kind.model_fields[name].description if name in kind.model_fields else None
+    advice = says or "the fields are described in /openapi.json"
     if error["type"] == "missing":
-        return fault(name, "nothing", "it is needed", f"give {advice or name}")
+        return fault(name, "nothing", "it is needed", f"give {advice}")
     rule = error["msg"].replace("Input should", "it must").replace("String should", "it must")
     return fault(name, error["input"], rule, f"{name}: {advice}")
 
@@ -162,10 +163,12 @@ def _out_of_reach(order: CertifyOrder) -> list[Fault]:
     most = f"more than radius {reach:g}" if reach else "any radius"
     rule = f"no outcome of so few samples could prove {most}"
     needed = feasibility.samples_needed(plan, order.question, radius)
-    advice = f"ask for {needed} samples" if needed else "no number of samples would do"
     smaller = "a smaller radius, " if radius else ""
     others = f"{smaller}a larger scale, cell or failure_probability"
-    return [fault("samples", samples, rule, f"{advice}; or for {others}")]
+    advice = f"no number of samples would do; ask for {others}"
+    if needed is not None:
+        advice = f"ask for {needed} samples, or for {others}"
+    return [fault("samples", samples, rule, advice)]
 
 
 def _common_rules(

@@ -122,8 +122,8 @@ def _plain(value: object) -> str:
 
 
 def fault(name: str, value: object, rule: str, advice: str) -> Fault:
-    """One fault, its value made safe to show."""
-    return Fault(field=name, value=shown(value), rule=rule, advice=advice)
+    """One fault, its name and value made safe to show."""
+    return Fault(field=shown(name), value=shown(value), rule=rule, advice=advice)
 
 
 def refuse(kind: str, *faults: Fault) -> ProblemError:

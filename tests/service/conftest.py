@@ -118,6 +118,10 @@ class Client:
     def post(self, path: str, **options: Any) -> httpx.Response:
         return self.request("POST", path, **options)
 
+    def stream(self, path: str, chunks: Any, headers: dict[str, str]) -> httpx.Response:
+        """POST a body that comes in chunks."""
+        return self.post(path, content=chunks, headers=headers)
+
     def certify(
         self, picture: bytes, accept: str = "application/json", **fields: Any
     ) -> httpx.Response:

@@ -1,0 +1,291 @@
+"""The routes, over a pool that computes without a network: what each answers, in each content type."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from certify.verify import verify
+from models import registry
+from models.images import decode, digest, fit
+from service.pool import WorkerLost, WorkFailed, WorkRefused
+
+
+def test_an_explanation_says_everything_about_itself(client: Any, picture: bytes, key: str) -> None:
+    answer = client.explain(
+        picture, method="renyi", cell=4, scale=0.5, votes=3, samples=200, key=key, target=7
+    ).json()
+    card = registry.card("digits-tiny")
+    assert answer["model"] == "digits-tiny" and answer["weights"] == card.weights
+    assert answer["image"] == digest(fit(decode(picture, max_pixels=10**6), card))
+    assert (answer["target"], answer["label"], answer["method"]) == (7, "7", "renyi")
+    assert answer["recipe"] == {
+        "attribution": "gradient",
+        "cell": 4,
+        "law": "gaussian",
+        "scale": 0.5,
+        "votes": 3,
+    }
+    assert (answer["samples"], answer["key"]) == (200, key)
+    probabilities = [each["probability"] for each in answer["prediction"]]
+    assert [each["target"] for each in answer["prediction"]][0] == 3
+    assert len(probabilities) == 5 and probabilities == sorted(probabilities, reverse=True)
+    # Every sample casts 3 votes, so the map's shares sum to 3.
+    assert np.shape(answer["map"]) == (4, 4) and np.sum(answer["map"]) == pytest.approx(3)
+
+
+def test_the_plain_gradient_is_pooled_and_draws_no_noise(
+    client: Any, pool: Any, picture: bytes
+) -> None:
+    answer = client.explain(picture, method="gradient", cell=8).json()
+    ramp = np.arange(256.0).reshape(2, 8, 2, 8)
+    assert answer["map"] == ramp.mean(axis=(1, 3)).tolist()
+    assert (answer["samples"], answer["key"]) == (0, None)
+    assert pool.calls == ["look"]
+
+
+def test_smoothgrad_divides_the_sum_by_the_samples(client: Any, picture: bytes) -> None:
+    answer = client.explain(picture, method="smoothgrad", cell=8, samples=50).json()
+    assert answer["map"] == [[0, 1], [2, 3]]
+    assert answer["recipe"]["votes"] is None and len(answer["key"]) == 32
+
+
+def test_json_and_form_give_the_same_certificate(client: Any, picture: bytes, key: str) -> None:
+    by_json = client.certify(picture, radius=0.05, samples=300, k=9, key=key).json()
+    form = {"model": "digits-tiny", "radius": "0.05", "samples": "300", "k": "9", "key": key}
+    by_form = client.post("/v1/certify", files={"image": ("p.png", picture)}, data=form).json()
+    for answer in (by_json, by_form):
+        answer["certificate"].pop("identifier"), answer["certificate"].pop("issued")
+    assert by_json == by_form
+
+
+def test_base64_may_be_broken_into_lines(client: Any, picture: bytes) -> None:
+    body = {"model": "digits-tiny", "method": "gradient"}
+    wrapped = base64.encodebytes(picture).decode()
+    assert client.post("/v1/explain", json=body | {"image": wrapped}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"), [({"radius": 0.05}, "radius"), ({"overlap": 0.75}, "overlap"), ({}, "curve")]
+)
+def test_the_answer_is_the_point_of_the_curve_that_was_asked_for(
+    client: Any, picture: bytes, asked: dict[str, float], name: str
+) -> None:
+    answer = client.certify(picture, samples=500, k=16, **asked).json()
+    reply, curve = answer["answer"], {p["at_least"]: p["radius"] for p in answer["curve"]}
+    assert (reply["asked"], reply["k"]) == (name, 16)
+    if name == "radius":
+        assert reply["radius"] == 0.05
+        assert reply["at_least"] == max(n for n, radius in curve.items() if radius >= 0.05)
+    else:
+        assert reply["at_least"] == {"overlap": 12, "curve": 8}[name]
+        assert reply["radius"] == curve[reply["at_least"]] > 0
+    assert f"At least {reply['at_least']} of the 16" in answer["summary"][0]
+    assert list(curve.values()) == sorted(curve.values())
+
+
+def test_the_certificate_in_the_answer_holds(client: Any, picture: bytes) -> None:
+    answer = client.certify(picture, samples=200).json()
+    report = verify(json.dumps(answer["certificate"]).encode())
+    assert report.holds
+    assert list(report.words) == answer["summary"]
+
+
+def test_a_fresh_key_is_drawn_each_time_and_named_as_such(
+    client: Any, picture: bytes, key: str
+) -> None:
+    first, second = (client.certify(picture, samples=100).json() for _ in range(2))
+    assert first["key_origin"] == second["key_origin"] == "fresh"
+    assert first["key"] != second["key"]
+    assert first["certificate"]["subject"]["key_source"] == "service"
+    named = client.certify(picture, samples=100, key=key.upper()).json()
+    assert (named["key_origin"], named["key"]) == ("request", key)
+    assert named["certificate"]["subject"]["key_source"] == "request"
+
+
+def test_fraction_is_k_as_a_share_rounded_down(client: Any, picture: bytes) -> None:
+    assert client.certify(picture, samples=100, fraction=0.3).json()["answer"]["k"] == 19
+    assert client.certify(picture, samples=100, fraction=0.001).json()["answer"]["k"] == 1
+
+
+@pytest.mark.parametrize("path", ["certify", "explain"])
+def test_png_is_a_picture_and_npy_an_array(client: Any, picture: bytes, path: str) -> None:
+    def ask(accept: str) -> bytes:
+        options = {"samples": 100, "cell": 4}
+        options |= {"method": "renyi"} if path == "explain" else {}
+        response = getattr(client, path)(picture, accept=accept, **options)
+        assert response.headers["content-type"] == accept
+        content: bytes = response.content
+        return content
+
+    with Image.open(io.BytesIO(ask("image/png"))) as image:
+        assert image.format == "PNG" and image.width > 600
+    array = np.load(io.BytesIO(ask("application/octet-stream")), allow_pickle=False)
+    assert array.shape == (4, 4) and array.dtype == np.float64
+    assert np.isfinite(array).all() and len(np.unique(array)) > 1
+
+
+def test_the_array_of_a_certificate_holds_its_feature_radii(
+    client: Any, picture: bytes, key: str
+) -> None:
+    answer = client.certify(picture, samples=100, key=key).json()
+    raw = client.certify(picture, "application/octet-stream", samples=100, key=key).content
+    stated = answer["certificate"]["certificate"]["feature_radii"]
+    assert np.load(io.BytesIO(raw)).reshape(-1).tolist() == stated
+
+
+def test_pictures_come_with_the_json_when_asked_for(client: Any, picture: bytes, key: str) -> None:
+    assert client.certify(picture, samples=100).json()["pictures"] is None
+    asked = {"samples": 100, "key": key}
+    answer = client.certify(picture, pictures=True, **asked).json()["pictures"]
+    assert (
+        base64.b64decode(answer["regions"]) == client.certify(picture, "image/png", **asked).content
+    )
+    assert base64.b64decode(answer["overlay"]).startswith(b"\x89PNG")
+    asked["method"] = "renyi"
+    overlay = client.explain(picture, pictures=True, **asked).json()["overlay"]
+    assert base64.b64decode(overlay) == client.explain(picture, "image/png", **asked).content
+
+
+def test_events_show_progress_and_end_with_the_same_answer(
+    client: Any, picture: bytes, key: str, parse_events: Any
+) -> None:
+    response = client.certify(picture, "text/event-stream", samples=1000, key=key)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    events = parse_events(response.text)
+    assert [name for name, _ in events] == ["progress"] * 16 + ["result"]
+    progress = [data for _, data in events[:-1]]
+    assert [p["samples"] for p in progress] == [*range(64, 1000, 64), 1000]
+    assert {p["total"] for p in progress} == {1000}
+    proven = [p["radius"] for p in progress if p["radius"] is not None]
+    # More samples of this steady pool never prove less.
+    assert proven and proven == sorted(proven)
+    result = events[-1][1]
+    assert proven[-1] <= result["answer"]["radius"]
+    direct = client.certify(picture, samples=1000, key=key).json()
+    for answer in (result, direct):
+        answer["certificate"].pop("identifier"), answer["certificate"].pop("issued")
+    assert result == direct
+
+
+def test_fixed_confidence_proves_nothing_on_the_way(
+    client: Any, picture: bytes, parse_events: Any
+) -> None:
+    response = client.certify(picture, "text/event-stream", samples=500, confidence="fixed")
+    events = parse_events(response.text)
+    assert {data["radius"] for name, data in events if name == "progress"} == {None}
+    assert events[-1][1]["answer"]["radius"] > 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "slug"),
+    [
+        (WorkerLost("gone"), 503, "workers-unavailable"),
+        (WorkRefused("plan anew"), 422, "invalid-parameters"),
+        (WorkFailed("boom"), 500, "internal-error"),
+        (KeyError("a secret"), 500, "internal-error"),
+    ],
+)
+def test_failures_behind_the_routes(
+    client: Any,
+    pool: Any,
+    picture: bytes,
+    parse_events: Any,
+    failure: Exception,
+    status: int,
+    slug: str,
+) -> None:
+    pool.failure = failure
+    response = client.certify(picture, samples=100)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["type"].endswith(slug)
+    assert "secret" not in response.text and "Traceback" not in response.text
+    assert ("retry-after" in response.headers) == (status == 503)
+    ((name, data),) = parse_events(client.certify(picture, "text/event-stream", samples=100).text)
+    assert (name, data["status"]) == ("problem", status)
+
+
+def test_the_list_and_the_cards_of_models(client: Any) -> None:
+    listed = client.get("/v1/models").json()["models"]
+    assert [each["name"] for each in listed] == list(registry.cards())
+    for each in listed:
+        card = client.get(f"/v1/models/{each['name']}").json()
+        assert len(card["labels"]) == each["classes"] and card["size"] == each["size"]
+        defaults = card["defaults"]
+        assert 1 <= defaults["k"] < (card["size"] // defaults["cell"]) ** 2
+    unknown = client.get("/v1/models/vgg")
+    assert unknown.status_code == 404 and unknown.json()["type"].endswith("unknown-model")
+
+
+def test_verify_tells_a_true_document_from_a_forged_one(client: Any, picture: bytes) -> None:
+    def check(document: Any) -> Any:
+        headers = {"content-type": "application/json"}
+        return client.post("/v1/verify", content=json.dumps(document), headers=headers).json()
+
+    document = client.certify(picture, samples=200).json()["certificate"]
+    report = check(document)
+    assert report["holds"] and all(c["holds"] for c in report["checks"]) and report["words"]
+    document["certificate"]["curve"][0]["radius"] += 0.01
+    forged = check(document)
+    assert not forged["holds"]
+    assert [c["name"] for c in forged["checks"] if not c["holds"]] == ["claims"]
+    assert not check({"type": "affidavit/certificate"})["holds"]
+
+
+def test_verify_refuses_what_is_not_json(client: Any) -> None:
+    headers = {"content-type": "application/json"}
+    response = client.post("/v1/verify", content=b"<xml/>", headers=headers)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "body")
+
+
+def test_alive_and_ready_are_two_questions(client: Any, pool: Any) -> None:
+    assert client.get("/readyz").json() == {"ready": True, "workers": 1, "detail": "as told"}
+    pool.well = False
+    red = client.get("/readyz")
+    assert red.status_code == 503
+    assert red.json()["type"].endswith("workers-unavailable")
+    assert red.headers["retry-after"] == "5"
+    assert client.get("/healthz").json() == {"alive": True}
+
+
+def test_unknown_addresses_and_methods(client: Any) -> None:
+    missing = client.get("/v1/nothing")
+    assert (missing.status_code, missing.json()["errors"][0]["value"]) == (404, "/v1/nothing")
+    wrong = client.get("/v1/certify")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert client.request("DELETE", "/v1/models").status_code == 405
+    for response in (missing, wrong):
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_the_index_leads_on(client: Any) -> None:
+    pointers = client.get("/").json()
+    assert client.get(pointers["openapi"]).json()["openapi"].startswith("3.1")
+    assert client.get(pointers["documentation"]).status_code == 200
+
+
+def test_the_pool_lives_as_long_as_the_application(client: Any, pool: Any) -> None:
+    client.get("/healthz")
+    assert not pool.running
+
+
+def test_the_api_process_never_imports_torch() -> None:
+    code = (
+        "import sys\n"
+        "from service.app import create_app\n"
+        "from service.serving import worker_pool\n"
+        "from service.settings import Settings\n"
+        "app = create_app(Settings(), worker_pool(Settings()))\n"
+        "app.openapi()\n"
+        "import service.cli, service.demo\n"
+        "assert 'torch' not in sys.modules, 'torch is here'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
