@@ -91,9 +91,13 @@ def enlarge(photo: Photo) -> Photo:
     """
     height, wide = photo.shape[:2]
     factor = max(1, round(PANEL / wide))
-    smooth = min(height, wide) >= SMALLEST_SMOOTH
+    return np.array(_resize(photo, wide * factor, height * factor))
+
+
+def _resize(photo: Photo, wide: int, height: int) -> Image.Image:
+    smooth = min(photo.shape[:2]) >= SMALLEST_SMOOTH
     how = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
-    return np.array(Image.fromarray(photo).resize((wide * factor, height * factor), how))
+    return Image.fromarray(photo).resize((wide, height), how)
 
 
 def _glow(photo: Photo, heat: NDArray[np.floating]) -> Image.Image:
@@ -145,8 +149,7 @@ def _words(legend: Legend, wide: int) -> Image.Image:
 
 def _thumbnail(photo: Photo) -> Image.Image:
     """The photo as it is."""
-    height, how = round(THUMBNAIL * photo.shape[0] / photo.shape[1]), Image.Resampling.LANCZOS
-    return Image.fromarray(photo).resize((THUMBNAIL, height), how)
+    return _resize(photo, THUMBNAIL, round(THUMBNAIL * photo.shape[0] / photo.shape[1]))
 
 
 def _paragraph(text: str, size: int, wide: int) -> Image.Image:

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from pathlib import Path
 
 from service.chunks import Pace
 from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request, decode_reply, encode
@@ -25,10 +26,13 @@ log = logging.getLogger(__name__)
 
 WORKER = (sys.executable, "-m", "service.worker_process")
 WATCH_SECONDS = 0.25
+NVIDIA = Path("/dev/nvidiactl")
 
 
 class WorkerPool(ChunkedPool):
-    """A Pool of `count` worker processes on this machine; 0 takes one for each core.
+    """A Pool of `count` worker processes on this machine.
+
+    count: 0 takes one for each core, or a single one where a GPU does the work.
 
     device: auto, cpu, cuda or cuda:N. threads: of each worker; see `worker_process.open_desk` for
     why it is 1 however many workers there are. command: how a worker is started, before the
@@ -49,7 +53,7 @@ class WorkerPool(ChunkedPool):
             raise ValueError(
                 f"count is {count}; it must be a number of workers, or 0 for the cores"
             )
-        count = count or _cores()
+        count = count or default_count(device)
         super().__init__(Pace(chunk_seconds, count))
         self.limits = limits or Limits()
         self._device = device
@@ -214,6 +218,12 @@ class WorkerPool(ChunkedPool):
             raise RuntimeError("a worker is started only between start() and stop()")
         own = ("--connect", self._wire.address, "--name", name, "--parent", str(os.getpid()))
         return (*self._command, *own, "--device", self._device, "--threads", str(self._threads))
+
+
+def default_count(device: str) -> int:
+    """Workers that fill this machine: one for a GPU, else one for each core."""
+    gpu = device.startswith("cuda") or (device == "auto" and NVIDIA.exists())
+    return 1 if gpu else _cores()
 
 
 def _cores() -> int:

@@ -15,7 +15,7 @@ import pytest
 from certify.plan import Plan, Recipe
 from models import images
 from models.registry import card
-from service import wire
+from service import wire, workers
 from service.pool import LocalPool, WorkerLost, WorkFailed, WorkRefused
 from service.workers import Limits, WorkerPool
 from tests.service import fake_worker
@@ -327,6 +327,21 @@ def test_an_interrupt_ends_all_without_a_traceback(parent):
     out, err = process.communicate(timeout=20)
     assert (out, err) == ("interrupted\n", "")
     assert gone(worker, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "cores", "expected"),
+    [("cpu", True, 6, 6), ("auto", False, 6, 6), ("auto", True, 6, 1), ("cuda:1", False, 6, 1)],
+)
+def test_workers_fill_the_machine(monkeypatch, tmp_path, device, gpu, cores, expected):
+    monkeypatch.setattr(workers, "NVIDIA", tmp_path if gpu else tmp_path / "none")
+    monkeypatch.setattr(workers, "_cores", lambda: cores)
+    assert workers.default_count(device) == expected
+
+
+def test_less_than_no_worker_is_refused():
+    with pytest.raises(ValueError, match="count is -1"):
+        WorkerPool(-1)
 
 
 def digits_plan():
