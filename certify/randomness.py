@@ -21,7 +21,9 @@ def words(key: int, sample: int, space: int, count: int) -> NDArray[np.uint64]:
     Word w is lane w mod 4 of the Philox4x64-10 block with counter (w // 4 + 1, sample, space, 0):
     numpy increments the counter before it generates.
     """
-    return np.random.Philox(key=key, counter=[0, sample, space, 0]).random_raw(count)
+    # As an array: numpy passes a list with numbers of 2^63 and more through floats.
+    counter = np.array([0, sample, space, 0], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
 
 
 def fresh_key() -> str:

@@ -36,13 +36,18 @@ def test_second_implementation_meets_random123(vector: dict[str, list[str]]) -> 
 
 @given(
     key=st.integers(0, 2**128 - 1),
-    sample=st.integers(0, 2**63),
+    sample=st.integers(0, 2**64 - 1),
     space=st.integers(0, 1),
     word=st.integers(0, 40),
 )
 def test_a_word_is_its_block_and_lane(key: int, sample: int, space: int, word: int) -> None:
     block = philox([word // 4 + 1, sample, space, 0], [key & MASK, key >> 64])
     assert int(words(key, sample, space, word + 1)[word]) == block[word % 4]
+
+
+def test_samples_beyond_2_to_the_63_do_not_collide() -> None:
+    firsts = {int(words(1, sample, 0, 1)[0]) for sample in (0, 2**63, 2**63 + 5, 2**64 - 1)}
+    assert len(firsts) == 4
 
 
 def test_fresh_keys_differ_and_have_128_bits() -> None:
