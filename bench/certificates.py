@@ -68,9 +68,7 @@ def main() -> None:
     console.print(f"wrote certificates.json and certificates.png to {arguments.out}")
 
 
-def run(
-    sampler: Sampler, chosen: Card, photograph: str, samples: int, progress: Progress
-) -> Run:
+def run(sampler: Sampler, chosen: Card, photograph: str, samples: int, progress: Progress) -> Run:
     """Draw, then every route from the same evidence."""
     data = (ROOT / "examples" / "photos" / f"{photograph}.jpg").read_bytes()
     picture = fit(decode(data, max_pixels=1 << 26), chosen)

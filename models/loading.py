@@ -35,8 +35,12 @@ class Network:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return logits (n, classes) for float32 images (n, height, width, 3) on 0..255."""
-        logits: Tensor = self.module(((images - self._mean) / self._std).permute(0, 3, 1, 2))
+        logits: Tensor = self.module(self.normalised(images))
         return logits
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return (n, 3, height, width) as the module wants it, from images as for a call."""
+        return ((images - self._mean) / self._std).permute(0, 3, 1, 2)
 
 
 def read_weights(card: Card) -> dict[str, Tensor]:

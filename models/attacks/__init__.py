@@ -1,0 +1,1 @@
+"""Attacks on explanations: what certificates must withstand; a weak attack looks like strength."""

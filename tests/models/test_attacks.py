@@ -1,0 +1,95 @@
+"""Attacks: inside a certified radius no claim breaks; far outside the same attack breaks it.
+
+The second half matters as much as the first: an attack that cannot break anything tests nothing.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from certify.certificate import Certificate, certify
+from certify.plan import Plan, Question
+from models import images
+from models.attacks.smoothed import Attack, attack
+from models.attacks.twin import smooth_twin
+from models.loading import Network
+from models.sampling import Sampler
+
+SAMPLES = 2000
+STRENGTH = Attack(steps=12, samples=32)
+
+
+def certified(sampler: Sampler, plan: Plan, picture: NDArray[np.uint8]) -> Certificate:
+    question = Question(16, SAMPLES, 0.001, "anytime")
+    return certify(plan, sampler.draw(plan, picture, 0, SAMPLES), question)
+
+
+def observed(sampler: Sampler, plan: Plan, attacked: NDArray[np.uint8], reported: set[int]) -> int:
+    """How many of the reported are in the top k of the smoothed map at the attacked picture."""
+    there = replace(plan, image=images.digest(attacked), key="f" * 32)
+    counts = sampler.draw(there, attacked, 0, SAMPLES).counts
+    return len(reported & set(np.argsort(-counts, kind="stable")[: len(reported)].tolist()))
+
+
+@pytest.mark.parametrize("number", [0, 3, 8])
+def test_no_attack_inside_the_radius_breaks_a_claim(
+    number: int, tiny: Network, sampler: Sampler, plan: Plan, digits: NDArray[np.uint8]
+) -> None:
+    picture = digits[number]
+    aimed = replace(plan, image=images.digest(picture), target=number)
+    found = certified(sampler, aimed, picture)
+    for at_least in (12, 8, 4):
+        radius = found.radius_for(at_least)
+        assert radius > 0
+        attacked = attack(tiny, aimed, picture, found.reported, radius, STRENGTH)
+        moved = np.linalg.norm(attacked.astype(float) - picture) / 255
+        assert 0.5 * radius <= moved <= radius
+        assert observed(sampler, aimed, attacked, set(found.reported)) >= at_least
+
+
+def test_the_same_attack_breaks_claims_far_outside(
+    tiny: Network, sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]
+) -> None:
+    found = certified(sampler, plan, digit)
+    at_least = 12
+    radius = 30 * found.radius_for(at_least)
+    attacked = attack(tiny, plan, digit, found.reported, radius, STRENGTH)
+    assert observed(sampler, plan, attacked, set(found.reported)) < at_least
+
+
+def test_the_attack_does_more_than_noise_of_its_size(
+    tiny: Network, sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]
+) -> None:
+    found = certified(sampler, plan, digit)
+    attacked = attack(tiny, plan, digit, found.reported, 1.5, STRENGTH)
+    size = np.linalg.norm(attacked.astype(float) - digit)
+    rng = np.random.Generator(np.random.Philox(key=1))
+    chance = rng.normal(size=digit.shape)
+    moved = np.clip(digit + chance / np.linalg.norm(chance) * size, 0, 255).round().astype(np.uint8)
+    reported = set(found.reported)
+    assert observed(sampler, plan, attacked, reported) < observed(sampler, plan, moved, reported)
+
+
+def test_the_attack_is_reproducible(tiny: Network, plan: Plan, digit: NDArray[np.uint8]) -> None:
+    one, other = (attack(tiny, plan, digit, (1, 2, 3), 0.3, STRENGTH) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_the_twin_approaches_the_network(tiny: Network, digit: NDArray[np.uint8]) -> None:
+    pixels = tiny.normalised(torch.from_numpy(digit[None]).float())
+    exact = tiny.module(pixels)
+    errors = [float((smooth_twin(tiny.module, s)(pixels) - exact).norm()) for s in (5, 50, 500)]
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 0.01 * float(exact.norm())
+
+
+def test_the_twin_of_relu6_is_capped_and_smooth() -> None:
+    twin = smooth_twin(nn.Sequential(nn.ReLU6()), 50.0)
+    x = torch.tensor([-3.0, 0.0, 3.0, 6.0, 9.0])
+    torch.testing.assert_close(twin(x), x.clamp(0, 6), atol=0.02, rtol=0)
+    slope = torch.func.grad(lambda v: twin(v).sum())(torch.tensor([0.0, 6.0]))
+    torch.testing.assert_close(slope, torch.tensor([0.5, 0.5]), atol=1e-3, rtol=0)
