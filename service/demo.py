@@ -115,7 +115,7 @@ def _address(process: subprocess.Popen[str], log: Any) -> str:
     for line in process.stdout or ():
         if line.startswith(SERVES):
             return line.removeprefix(SERVES).strip()
-    raise DemoFailed(f"the server did not start:\n{_tail(log)}")
+    raise DemoFailed(f"the server ended or never said its address:\n{_tail(log)}")
 
 
 def _await_ready(process: subprocess.Popen[str], url: str, log: Any) -> None:
@@ -152,7 +152,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
 def _verify(document: Path, console: Console) -> None:
     command = (sys.executable, "-m", "certify.verify", str(document))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    console.print(done.stdout + done.stderr, highlight=False, markup=False, end="")
+    said = done.stdout + done.stderr
+    console.print(said, highlight=False, markup=False, soft_wrap=True, end="")
     if done.returncode:
         raise DemoFailed(f"the verifier refuses {document}")
 

@@ -73,7 +73,7 @@ def _lines(console: Console) -> Callable[[Progress], None]:
             said = step.samples * PLAIN_STEPS // step.total
             tail = f", {_proven(step)}" if _proven(step) else ""
             line = f"  {step.samples}/{step.total} samples, {step.seconds:.0f} s{tail}"
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, soft_wrap=True)
 
     return show
 
@@ -97,7 +97,7 @@ def print_prediction(console: Console, ranked: list[Ranked], explained: str) -> 
 def print_words(console: Console, words: list[str]) -> None:
     """A certificate in words."""
     for line in words:
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_files(console: Console, files: dict[str, Path]) -> None:

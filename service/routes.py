@@ -155,7 +155,11 @@ async def ready(request: Request) -> Response:
     found = await service.pool.heartbeat()
     if not found.ready:
         raise unavailable(found.detail, service.settings.retry_after_seconds)
-    return _json(schemas.Ready(ready=True, workers=len(found.workers), detail=found.detail))
+    workers = [
+        schemas.WorkerState(name=each.name, state=each.state, restarts=each.restarts)
+        for each in found.workers
+    ]
+    return _json(schemas.Ready(ready=True, workers=workers, detail=found.detail))
 
 
 @router.get("/", include_in_schema=False)

@@ -296,9 +296,17 @@ class Alive(Wire):
     alive: Literal[True]
 
 
+class WorkerState(Wire):
+    """What one worker is doing, and how often it had to be started again."""
+
+    name: str
+    state: str = Field(description="starting, idle, busy, silent or down")
+    restarts: int
+
+
 class Ready(Wire):
     """A heartbeat went through a worker."""
 
     ready: Literal[True]
-    workers: int
+    workers: list[WorkerState]
     detail: str

@@ -246,7 +246,12 @@ def test_verify_refuses_what_is_not_json(client: Any) -> None:
 
 
 def test_alive_and_ready_are_two_questions(client: Any, pool: Any) -> None:
-    assert client.get("/readyz").json() == {"ready": True, "workers": 1, "detail": "as told"}
+    worker = {"name": "fake", "state": "idle", "restarts": 0}
+    assert client.get("/readyz").json() == {
+        "ready": True,
+        "workers": [worker],
+        "detail": "as told",
+    }
     pool.well = False
     red = client.get("/readyz")
     assert red.status_code == 503

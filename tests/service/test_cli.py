@@ -1,0 +1,203 @@
+"""The command line: what each command writes and says, and how it ends."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from certify.document import dumps
+from certify.verify import verify
+from models import registry
+from service import cli
+from service.output import curl_line, write_certificate
+from service.schemas import CertifyAnswer
+from service.settings import Settings
+from service.sources import Offline, Remote, Source
+
+KEY = "00112233445566778899aabbccddeeff"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photo(tmp_path: Path, picture: bytes) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(picture)
+    return path
+
+
+@pytest.fixture(params=["offline", "server"])
+def run(request: pytest.FixtureRequest, client: Any, pool: Any, monkeypatch: Any) -> Any:
+    """Run a command; explanations and certificates come from the same pool, here or over HTTP."""
+
+    def source(server: str | None) -> Source:
+        if request.param == "offline":
+            return Offline(Settings(max_samples=5000), pool)
+        return Remote("http://test", httpx.ASGITransport(client.app))
+
+    monkeypatch.setenv("AFFIDAVIT_DEFAULT_MODEL", "digits-tiny")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli, "_source", source)
+    return lambda *arguments: CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+def test_certify_writes_pictures_document_and_arrays(run: Any, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    options = ("--samples", 300, "--radius", 0.05, "--key", KEY, "--out", out)
+    done = run("certify", photo, *options)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"At least \d+ of the 16 most important regions stay", done.output)
+    assert "3 (explained)" in done.output
+    names = {"overlay.png", "regions.png", "certificate.json", "map.npy", "radii.npy"}
+    assert {path.name for path in out.iterdir()} == names
+    assert all(name in done.output for name in names)
+    document = (out / "certificate.json").read_bytes()
+    assert verify(document).holds
+    assert dumps(json.loads(document)) == document
+    assert json.loads(document)["plan"]["key"] == KEY
+    assert np.load(out / "map.npy").sum() == pytest.approx(16)
+    assert np.load(out / "radii.npy").shape == (8, 8)
+    for name in ("overlay.png", "regions.png"):
+        with Image.open(out / name) as image:
+            image.load()
+
+
+def test_progress_is_said_in_lines_where_there_is_no_terminal(
+    run: Any, photo: Path, tmp_path: Path
+) -> None:
+    done = run("certify", photo, "--samples", 640, "--out", tmp_path / "out")
+    lines = re.findall(r"(\d+)/640 samples", done.output)
+    assert lines == [str(64 * n) for n in range(1, 11)]
+    assert "already proven: at least 8 stay within" in done.output
+
+
+def test_explain_writes_overlay_map_and_numbers(run: Any, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run("explain", photo, "--method", "renyi", "--samples", 100, "--out", out)
+    assert done.exit_code == 0, done.output
+    answer = json.loads((out / "explanation.json").read_text())
+    assert np.load(out / "map.npy").tolist() == answer["map"]
+    assert "overlay" not in answer and answer["method"] == "renyi"
+    assert (out / "overlay.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_models_lists_all_of_them(run: Any) -> None:
+    done = run("models")
+    assert done.exit_code == 0
+    assert all(name in done.output for name in registry.cards())
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--k", 0), "k is 0: it must be greater than or equal to 1"),
+        (("--k", 64), "less than the number of features, 64"),
+        (("--model", "vgg"), "known models are digits-tiny"),
+        (("--samples", 3), "ask for"),
+        (("--radius", "nan"), "finite"),
+        (("--overlap", 0.5, "--radius", 0.1), "not both"),
+    ],
+)
+def test_what_is_refused_is_explained_and_ends_with_2(
+    run: Any, photo: Path, tmp_path: Path, options: tuple[Any, ...], says: str
+) -> None:
+    done = run("certify", photo, "--out", tmp_path / "out", *options)
+    assert done.exit_code == 2
+    assert says in done.stderr and "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_picture_ends_with_2(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    done = run("certify", tmp_path / "notes.txt")
+    assert done.exit_code == 2
+    assert "must be a JPEG, PNG or WebP file" in done.stderr
+
+
+def test_a_file_that_is_not_there_ends_with_2(run: Any, tmp_path: Path) -> None:
+    done = run("explain", tmp_path / "missing.jpg")
+    assert done.exit_code == 2
+    assert "cannot read" in done.stderr and "missing.jpg" in done.stderr
+
+
+def test_a_server_that_is_not_there_ends_with_1(photo: Path) -> None:
+    arguments = ["certify", str(photo), "--server", "http://127.0.0.1:9"]
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 1
+    assert "failed: http://127.0.0.1:9" in done.stderr
+
+
+def test_something_else_at_the_address_ends_with_1(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = httpx.MockTransport(lambda _: httpx.Response(404, text="<html>"))
+    monkeypatch.setattr(cli, "_source", lambda _: Remote("http://other", other))
+    done = CliRunner().invoke(cli.app, ["certify", str(photo)])
+    assert done.exit_code == 1
+    assert "is it Affidavit?" in done.stderr
+
+
+def test_a_setting_outside_its_rule_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFFIDAVIT_MAX_PIXELS", "many")
+    done = CliRunner().invoke(cli.app, ["serve"])
+    assert done.exit_code == 2
+    assert "setting max_pixels is 'many'" in done.stderr
+
+
+def test_verify_ends_with_1_on_a_forged_document_and_2_on_none(
+    client: Any, picture: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "certificate.json"
+    document = client.certify(picture, samples=100).json()["certificate"]
+
+    def check() -> int:
+        path.write_text(json.dumps(document))
+        return CliRunner().invoke(cli.app, ["verify", str(path)]).exit_code
+
+    assert check() == 0
+    document["plan"]["recipe"]["scale"] = 0.5
+    assert check() == 1
+    assert CliRunner().invoke(cli.app, ["verify", str(tmp_path / "no")]).exit_code == 2
+
+
+def test_every_command_teaches_by_an_example() -> None:
+    commands = ["serve", "worker", "explain", "certify", "verify", "models"]
+    overview = CliRunner().invoke(cli.app, ["--help"])
+    for command in commands:
+        assert command in overview.output
+        text = CliRunner().invoke(cli.app, [command, "--help"]).output
+        assert f"Example: affidavit {command}" in text
+
+
+def test_offline_on_the_real_network_in_a_fresh_process(photo: Path, tmp_path: Path) -> None:
+    """What a newcomer types; torch is loaded in this one process."""
+    command = (sys.executable, "-m", "service", "certify", str(photo), "--model", "digits-tiny")
+    done = subprocess.run(
+        (*command, "--samples", "200", "--out", str(tmp_path / "out")),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert verify((tmp_path / "out" / "certificate.json").read_bytes()).holds
+
+
+def test_the_curl_line_survives_odd_folders() -> None:
+    line = curl_line("http://h:1", Path("/my photos/it's.jpg"), "m")
+    assert "'image=@/my photos/it'\"'\"'s.jpg'" in line
+
+
+def test_an_answer_without_pictures_writes_the_rest(
+    client: Any, picture: bytes, tmp_path: Path
+) -> None:
+    answer = CertifyAnswer.model_validate(client.certify(picture, samples=100).json())
+    files = write_certificate(answer, tmp_path)
+    assert {path.name for path in files.values()} == {"certificate.json", "map.npy", "radii.npy"}
