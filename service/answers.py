@@ -21,7 +21,7 @@ from service.orders import share
 from service.pipeline import Certified, Explained, Steps
 from service.pool import Look
 from service.requests import parse_json
-from service.schemas import (
+from service.results import (
     CertifyAnswer,
     ExplainAnswer,
     ExplainRecipe,

@@ -35,6 +35,9 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         lifespan=_lifespan,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
+        # Their pages load scripts from elsewhere; the document itself is enough.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = Service(settings, pool)
     app.include_router(router)

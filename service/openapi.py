@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service import problems, schemas
+from service import problems, results, schemas
 from service.negotiation import EVENTS, JSON, NPY, PNG
 
 REFERENCE = "#/components/schemas/"
@@ -20,16 +20,16 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     problems.Problem,
     schemas.ExplainRequest,
     schemas.ExplainUpload,
-    schemas.ExplainAnswer,
+    results.ExplainAnswer,
     schemas.CertifyRequest,
     schemas.CertifyUpload,
-    schemas.CertifyAnswer,
-    schemas.Progress,
-    schemas.ModelList,
-    schemas.ModelCard,
-    schemas.VerifyAnswer,
-    schemas.Alive,
-    schemas.Ready,
+    results.CertifyAnswer,
+    results.Progress,
+    results.ModelList,
+    results.ModelCard,
+    results.VerifyAnswer,
+    results.Alive,
+    results.Ready,
 )
 POSTED = (
     "malformed-body",

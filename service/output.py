@@ -20,7 +20,7 @@ from rich.table import Table
 from certify.document import dumps
 from certify.reading import loads
 from service.problems import Problem
-from service.schemas import CertifyAnswer, ExplainAnswer, ModelList, Progress, Ranked
+from service.results import CertifyAnswer, ExplainAnswer, ModelList, Progress, Ranked
 from service.sources import Answers
 
 PLAIN_STEPS = 10

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,13 +28,17 @@ from models import images
 from models.registry import Card
 from service.orders import CertifyOrder, ExplainOrder
 from service.pool import Look, Pool
-from service.schemas import Progress
+from service.results import Progress
 
 PROOF_TIMES = 4
 DECODER = f"pillow {version('pillow')}"
 SOFTWARE = {
     name: version(name) for name in ("affidavit", "numpy", "scipy", "python-flint", "torch")
 }
+
+
+class Abandoned(Exception):
+    """Nobody waits for the answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +117,18 @@ async def certify(pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: 
     yield Certified(order, subject, look, plan, evidence, certificate, made)
 
 
-async def last(steps: Steps) -> Certified:
-    """The certificate, when its progress interests nobody."""
+async def last(steps: Steps, abandoned: Callable[[], Awaitable[bool]]) -> Certified:
+    """The certificate, when its progress interests nobody.
+
+    Stops drawing and raises Abandoned once nobody waits for the certificate any more.
+    """
     async with aclosing(steps):
         async for step in steps:
             if isinstance(step, Certified):
                 return step
-    raise RuntimeError("the pipeline ended without a certificate")
+            if await abandoned():
+                break
+    raise Abandoned
 
 
 class Meter:

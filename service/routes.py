@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models import registry
-from service import answers, pipeline, schemas
+from service import answers, pipeline, results, schemas
 from service.failures import unavailable
 from service.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.openapi import POSTED, SAMPLED, body
@@ -41,7 +41,7 @@ def _json(answer: schemas.Wire) -> Response:
 @router.post(
     "/v1/explain",
     tags=["explanations"],
-    responses=declared(schemas.ExplainAnswer, "The map", (PNG, NPY), SAMPLED),
+    responses=declared(results.ExplainAnswer, "The map", (PNG, NPY), SAMPLED),
     openapi_extra=body({JSON: schemas.ExplainRequest, FORM: schemas.ExplainUpload}),
 )
 async def explain(request: Request) -> Response:
@@ -64,7 +64,7 @@ async def explain(request: Request) -> Response:
     "/v1/certify",
     tags=["explanations"],
     responses=declared(
-        schemas.CertifyAnswer,
+        results.CertifyAnswer,
         "The certificate",
         (PNG, NPY, EVENTS),
         (*SAMPLED, "too-few-samples"),
@@ -88,14 +88,17 @@ async def certify(request: Request) -> Response:
     if kind == EVENTS:
         stream = answers.events(steps, service.settings.retry_after_seconds)
         return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
-    certified = await pipeline.last(steps)
+    try:
+        certified = await pipeline.last(steps, request.is_disconnected)
+    except pipeline.Abandoned:
+        return Response(status_code=499)
     return Response(await asyncio.to_thread(answers.certificate, certified, kind), media_type=kind)
 
 
 @router.get(
     "/v1/models",
     tags=["models"],
-    responses=declared(schemas.ModelList, "Every model", refusals=("not-acceptable",)),
+    responses=declared(results.ModelList, "Every model", refusals=("not-acceptable",)),
 )
 async def list_models(request: Request) -> Response:
     """The models that this server can explain."""
@@ -106,7 +109,7 @@ async def list_models(request: Request) -> Response:
 @router.get(
     "/v1/models/{name}",
     tags=["models"],
-    responses=declared(schemas.ModelCard, "The card", refusals=("unknown-model", "not-acceptable")),
+    responses=declared(results.ModelCard, "The card", refusals=("unknown-model", "not-acceptable")),
 )
 async def show_model(request: Request, name: str) -> Response:
     """One model: its labels, licence, weights and defaults."""
@@ -117,7 +120,7 @@ async def show_model(request: Request, name: str) -> Response:
 @router.post(
     "/v1/verify",
     tags=["certificates"],
-    responses=declared(schemas.VerifyAnswer, "What the verifier found", refusals=POSTED),
+    responses=declared(results.VerifyAnswer, "What the verifier found", refusals=POSTED),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -135,18 +138,18 @@ async def verify(request: Request) -> Response:
 
 
 @router.get(
-    "/healthz", tags=["health"], responses=declared(schemas.Alive, "The HTTP process answers")
+    "/healthz", tags=["health"], responses=declared(results.Alive, "The HTTP process answers")
 )
 async def health() -> Response:
     """Is the HTTP process there? Says nothing about workers."""
-    return _json(schemas.Alive(alive=True))
+    return _json(results.Alive(alive=True))
 
 
 @router.get(
     "/readyz",
     tags=["health"],
     responses=declared(
-        schemas.Ready, "A heartbeat went through a worker", refusals=("workers-unavailable",)
+        results.Ready, "A heartbeat went through a worker", refusals=("workers-unavailable",)
     ),
 )
 async def ready(request: Request) -> Response:
@@ -156,15 +159,13 @@ async def ready(request: Request) -> Response:
     if not found.ready:
         raise unavailable(found.detail, service.settings.retry_after_seconds)
     workers = [
-        schemas.WorkerState(name=each.name, state=each.state, restarts=each.restarts)
+        results.WorkerState(name=each.name, state=each.state, restarts=each.restarts)
         for each in found.workers
     ]
-    return _json(schemas.Ready(ready=True, workers=workers, detail=found.detail))
+    return _json(results.Ready(ready=True, workers=workers, detail=found.detail))
 
 
 @router.get("/", include_in_schema=False)
 async def index() -> Response:
     """Where to go from here."""
-    return Response(
-        '{"service":"affidavit","documentation":"/docs","openapi":"/openapi.json"}', media_type=JSON
-    )
+    return Response('{"service":"affidavit","openapi":"/openapi.json"}', media_type=JSON)

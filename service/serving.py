@@ -16,6 +16,8 @@ from service.settings import Settings, bundled_photo
 from service.workers import WorkerPool
 
 POLL_SECONDS = 0.1
+# How long requests at work may hold up an interrupted server.
+GRACE_SECONDS = 3
 EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -36,7 +38,12 @@ async def serve(settings: Settings, console: Console) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     pool, listening = worker_pool(settings), _listen(settings)
-    config = uvicorn.Config(create_app(settings, pool), log_level="warning", log_config=None)
+    config = uvicorn.Config(
+        create_app(settings, pool),
+        log_level="warning",
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
     server, url = uvicorn.Server(config), address(settings.host, listening.getsockname()[1])
     console.print(f"affidavit serves on {url}", highlight=False, soft_wrap=True)
     herald = asyncio.create_task(_herald(pool, server, url, settings, console))
@@ -74,7 +81,7 @@ async def _herald(
     line = curl_line(url, _near(bundled_photo()), settings.default_model)
     console.print("ready. Try it from another terminal:\n", highlight=False)
     console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"\ninterface: {url}/docs", highlight=False, soft_wrap=True)
+    console.print(f"\ninterface: {url}/openapi.json", highlight=False, soft_wrap=True)
 
 
 def _near(path: Path) -> Path:

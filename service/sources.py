@@ -13,7 +13,7 @@ from service.negotiation import EVENTS, JSON
 from service.orders import certify_order, explain_order
 from service.pool import LocalPool, Pool
 from service.problems import MEDIA_TYPE, PREFIX, Problem, ProblemError
-from service.schemas import CertifyAnswer, ExplainAnswer, ModelList, Progress
+from service.results import CertifyAnswer, ExplainAnswer, ModelList, Progress
 from service.settings import Settings
 
 Fields = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Every kind of bad input: a problem that names field, value and rule, and a model that saw nothing.
+"""Every kind of bad input: a problem naming field, value and rule, and a model that saw nothing.
 
 The pool counts what reaches it; all of the below must leave it at nothing.
 """
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from service.problems import KINDS, PREFIX
+from service.schemas import CertifyParameters
 
 PIXELS = np.arange(24 * 20 * 3, dtype=np.uint8).reshape(20, 24, 3)
 
@@ -350,10 +351,7 @@ JSON_VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-NAMES = st.sampled_from(
-    ["model", "k", "fraction", "overlap", "radius", "cell", "scale", "votes", "samples", "key"]
-    + ["target", "failure_probability", "confidence", "pictures", "method", "image", "x"]
-)
+NAMES = st.sampled_from([*CertifyParameters.model_fields, "method", "image", "x"])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,9 +1,11 @@
 """The command line: what each command writes and says, and how it ends."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,15 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 from certify.document import dumps
 from certify.verify import verify
 from models import registry
 from service import cli
-from service.output import curl_line, write_certificate
-from service.schemas import CertifyAnswer
+from service.output import curl_line, follow, write_certificate
+from service.results import CertifyAnswer, Progress
 from service.settings import Settings
 from service.sources import Offline, Remote, Source
 
@@ -188,6 +191,17 @@ def test_offline_on_the_real_network_in_a_fresh_process(photo: Path, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert verify((tmp_path / "out" / "certificate.json").read_bytes()).holds
+
+
+def test_a_terminal_gets_a_bar_and_an_early_end_is_an_error() -> None:
+    async def steps() -> AsyncGenerator[Progress | CertifyAnswer, None]:
+        yield Progress(samples=64, total=128, seconds=1.0, at_least=5, radius=0.25)
+
+    console = Console(force_terminal=True, width=120, record=True)
+    with pytest.raises(EOFError, match="before the certificate came"):
+        asyncio.run(follow(steps(), console))
+    shown = console.export_text()
+    assert "64/128" in shown and "at least 5 stay within 0.25" in shown
 
 
 def test_the_curl_line_survives_odd_folders() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from certify.document import dumps
 from certify.verify import verify
 from service import demo
-from service.schemas import CertifyAnswer
+from service.results import CertifyAnswer
 
 ROOT = Path(__file__).parents[2]
 

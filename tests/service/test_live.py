@@ -16,10 +16,11 @@ from typing import Any
 import httpx
 import pytest
 
-from service.schemas import CertifyAnswer, Progress
+from service.results import CertifyAnswer, Progress
 from service.sources import Remote, Unreachable
 
-MANY = 100_000
+# Hours of work for the tiny network.
+MANY = 100_000_000
 PATIENCE = 60.0
 
 
@@ -49,6 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
         "AFFIDAVIT_DEVICE": "cpu",
         "AFFIDAVIT_CHUNK_SECONDS": "0.1",
+        "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
@@ -122,6 +124,27 @@ def test_other_requests_are_answered_while_one_draws(server: Server, picture: by
 
     samples, alive = asyncio.run(both())
     assert samples < MANY and alive == [200] * 5
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_caller_who_hangs_up_keeps_no_worker_busy(
+    server: Server, picture: bytes, accept: str
+) -> None:
+    """All MANY samples would take far longer than this test waits."""
+    request = {
+        "files": {"image": ("p.png", picture)},
+        "data": {"model": "digits-tiny", "samples": str(MANY)},
+        "headers": {"accept": accept},
+    }
+
+    def ask() -> None:
+        with httpx.stream("POST", f"{server.url}/v1/certify", timeout=1.0, **request) as response:
+            next(response.iter_bytes())
+            raise httpx.ReadTimeout("seen enough")
+
+    with pytest.raises(httpx.ReadTimeout):
+        ask()
+    wait_until(server, "idle")
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])

@@ -1,4 +1,4 @@
-"""The pipeline: the same certificate however the work is cut, and progress that is already proven."""
+"""The pipeline: the same bytes however the work is cut, and progress that is already proven."""
 
 import asyncio
 import json
@@ -17,11 +17,15 @@ from certify.verify import verify
 from service import pipeline
 from service.orders import certify_order, explain_order
 from service.pool import LocalPool, Pool
-from service.schemas import Progress
+from service.results import Progress
 from service.settings import Settings
 from service.workers import WorkerPool
 
 FIELDS = {"model": "digits-tiny", "samples": 300, "key": "00112233445566778899aabbccddeeff"}
+
+
+async def waits() -> bool:
+    return False
 
 
 async def certified(pool: Pool, picture: bytes, **fields: Any) -> pipeline.Certified:
@@ -29,7 +33,8 @@ async def certified(pool: Pool, picture: bytes, **fields: Any) -> pipeline.Certi
     subject = pipeline.receive(picture, order.card, 10**6)
     await pool.start()
     try:
-        return await pipeline.last(pipeline.certify(pool, order, subject, proofs=False))
+        steps = pipeline.certify(pool, order, subject, proofs=False)
+        return await pipeline.last(steps, waits)
     finally:
         await pool.stop()
 

@@ -1,4 +1,4 @@
-"""Problems: the closed list, what is shown of a value, and what an unforeseen failure gives away."""
+"""Problems: the closed list, what is shown of a value, what an unforeseen failure gives away."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ def test_what_is_shown_of_a_value_is_short_and_printable(value: object, expected
 def test_anything_can_be_shown(value: object) -> None:
     text = shown(value)
     assert len(text) <= LONGEST_VALUE
-    assert text.encode() and text.isprintable() or text == ""
+    assert text == "" or (text.encode() and text.isprintable())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,175 @@
+"""What answers look like. No computed fields, so that one model is one component of the OpenAPI
+document."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from service.schemas import Method, Wire
+
+
+class Ranked(Wire):
+    """One class of a prediction."""
+
+    target: int = Field(description="class index")
+    label: str
+    probability: float
+
+
+class ExplainRecipe(Wire):
+    """How the map was made; null where the method does not use it."""
+
+    attribution: str
+    cell: int
+    law: str | None = None
+    scale: float | None = None
+    votes: int | None = None
+
+
+class ExplainAnswer(Wire):
+    """A map of what the model looked at."""
+
+    model: str
+    weights: str = Field(description="SHA-256 of the weights")
+    image: str = Field(description="SHA-256 of the 8-bit picture as the model saw it")
+    prediction: list[Ranked] = Field(description="the five most probable classes")
+    target: int
+    label: str
+    method: Method
+    recipe: ExplainRecipe
+    samples: int = Field(description="noisy pictures drawn; 0 for the plain gradient")
+    key: str | None = Field(description="the noise's key; null where no noise was drawn")
+    map: list[list[float]] = Field(description="rows x columns of scores, none negative")
+    overlay: str | None = Field(None, description="base64 PNG of the map over the picture")
+
+
+class Spot(Wire):
+    """One point of the curve: at least so many of the k stay within this radius."""
+
+    at_least: int
+    overlap: float
+    radius: float
+    route: str = Field(description="the proof that gives this radius")
+
+
+class Reply(Wire):
+    """The answer to what was asked."""
+
+    asked: Literal["overlap", "radius", "curve"]
+    k: int
+    at_least: int = Field(description="so many of the k stay; 0: nothing could be proven")
+    radius: float = Field(description="under any change of this size; 0: nothing could be proven")
+
+
+class Pictures(Wire):
+    """Base64 PNG files."""
+
+    overlay: str
+    regions: str
+
+
+class CertifyAnswer(Wire):
+    """A certificate, with the answer to the question in numbers and in words."""
+
+    summary: list[str] = Field(description="the certificate in plain sentences")
+    prediction: list[Ranked] = Field(description="the five most probable classes, clean picture")
+    target: int
+    label: str
+    key: str
+    key_origin: Literal["request", "fresh"]
+    samples: int
+    answer: Reply
+    curve: list[Spot]
+    reported: list[int] = Field(description="the k features, best first, numbered row by row")
+    certificate: dict[str, Any] = Field(description="the whole document, for POST /v1/verify")
+    pictures: Pictures | None = None
+
+
+class Progress(Wire):
+    """One `progress` event: what is drawn and, now and then, what is already proven."""
+
+    samples: int
+    total: int
+    seconds: float
+    at_least: int | None = Field(None, description="already proven: so many of the k stay")
+    radius: float | None = Field(None, description="already proven: within this radius")
+
+
+class ModelDefaults(Wire):
+    """What a request gets when it does not say."""
+
+    cell: int
+    scale: float
+    samples: int
+    k: int
+    votes: int
+
+
+class ModelSummary(Wire):
+    """One line of the list of models."""
+
+    name: str
+    title: str
+    summary: str
+    size: int = Field(description="side of the picture that the model sees, in pixels")
+    classes: int = Field(description="number of classes")
+
+
+class ModelList(Wire):
+    """All models of this server."""
+
+    models: list[ModelSummary]
+
+
+class ModelCard(Wire):
+    """Everything a caller may want to know about one model."""
+
+    name: str
+    title: str
+    summary: str
+    architecture: str
+    weights: str = Field(description="SHA-256 of the weights")
+    licence: str
+    origin: str
+    accuracy: str
+    size: int
+    labels: list[str] = Field(description="class names; the index is the target")
+    defaults: ModelDefaults
+
+
+class VerifyCheck(Wire):
+    """One thing that the verifier looked at."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+class VerifyAnswer(Wire):
+    """What the verifier found; it recomputes every claim from the evidence."""
+
+    holds: bool = Field(description="whether every check holds")
+    checks: list[VerifyCheck]
+    words: list[str] = Field(description="what the document says; empty unless it can be read")
+
+
+class Alive(Wire):
+    """The HTTP process is there."""
+
+    alive: Literal[True]
+
+
+class WorkerState(Wire):
+    """What one worker is doing, and how often it had to be started again."""
+
+    name: str
+    state: str = Field(description="starting, idle, busy, silent or down")
+    restarts: int
+
+
+class Ready(Wire):
+    """A heartbeat went through a worker."""
+
+    ready: Literal[True]
+    workers: list[WorkerState]
+    detail: str
