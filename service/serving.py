@@ -16,8 +16,9 @@ from service.settings import Settings, bundled_photo
 from service.workers import WorkerPool
 
 POLL_SECONDS = 0.1
-# How long requests at work may hold up an interrupted server.
-GRACE_SECONDS = 3
+# How long requests may still take once the server is to end; after that they are told 503, and
+# whoever does not take that answer is cut off.
+GRACE_SECONDS, FAREWELL_SECONDS = 2, 10
 EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -42,15 +43,17 @@ async def serve(settings: Settings, console: Console) -> None:
         create_app(settings, pool),
         log_level="warning",
         log_config=None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=FAREWELL_SECONDS,
     )
     server, url = uvicorn.Server(config), address(settings.host, listening.getsockname()[1])
     console.print(f"affidavit serves on {url}", highlight=False, soft_wrap=True)
     herald = asyncio.create_task(_herald(pool, server, url, settings, console))
+    farewell = asyncio.create_task(_farewell(pool, server))
     try:
         await server.serve(sockets=[listening])
     finally:
         herald.cancel()
+        farewell.cancel()
         listening.close()
 
 
@@ -82,6 +85,14 @@ async def _herald(
     console.print("ready. Try it from another terminal:\n", highlight=False)
     console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"\ninterface: {url}/openapi.json", highlight=False, soft_wrap=True)
+
+
+async def _farewell(pool: Pool, server: uvicorn.Server) -> None:
+    """Once the server is to end, let short requests finish and then fail the others."""
+    while not server.should_exit:
+        await asyncio.sleep(POLL_SECONDS)
+    await asyncio.sleep(GRACE_SECONDS)
+    await pool.stop()
 
 
 def _near(path: Path) -> Path:

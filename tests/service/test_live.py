@@ -52,6 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "AFFIDAVIT_CHUNK_SECONDS": "0.1",
         "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONUNBUFFERED": "1",
+        "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     process = subprocess.Popen(
@@ -205,9 +206,12 @@ def test_an_address_without_a_server_is_said_in_words() -> None:
         asyncio.run(Remote("http://127.0.0.1:9").models())
 
 
-def test_a_server_that_is_interrupted_ends_and_takes_its_worker_along(tmp_path: Path) -> None:
+def test_an_interrupted_server_answers_what_is_at_work_and_takes_its_worker_along(
+    picture: bytes, tmp_path: Path
+) -> None:
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
+        "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     process = subprocess.Popen(
@@ -222,9 +226,21 @@ def test_a_server_that_is_interrupted_ends_and_takes_its_worker_along(tmp_path: 
     with process.stdout as lines:
         url = lines.readline().removeprefix("affidavit serves on ").strip()
         next(line for line in lines if line.startswith("curl "))
-        worker = Server(process.pid, url, "", tmp_path).worker()
-        process.send_signal(signal.SIGTERM)
+        running = Server(process.pid, url, "", tmp_path)
+        worker = running.worker()
+        with ThreadPoolExecutor() as threads:
+            asked = threads.submit(
+                httpx.post,
+                f"{url}/v1/certify",
+                files={"image": ("p.png", picture)},
+                data={"model": "digits-tiny", "samples": str(MANY)},
+                timeout=PATIENCE,
+            )
+            wait_until(running, "busy")
+            process.send_signal(signal.SIGTERM)
+            response = asked.result(PATIENCE)
         process.wait(PATIENCE)
+    assert response.status_code == 503 and "stopping" in response.json()["detail"]
     assert not Path(f"/proc/{worker}").exists()
 
 
