@@ -19,8 +19,7 @@ Reference: Liu et al. (2021), arXiv:2107.01561, whose closed form (`certify.publ
 the minimum for swaps ≥ 2; Li et al. (2019), arXiv:1809.03113, is swaps = k = 1.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
@@ -30,7 +29,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from certify.claims import Boundary
-from certify.confidence import ONE
+from certify.confidence import ONE, Units
 from certify.exact import ball
 from certify.noise import Gaussian
 from certify.radius import issued
@@ -45,6 +44,8 @@ DENSE_SWAPS = 128
 _LEAST = 2.0**-60
 
 Floats = NDArray[np.float64]
+# Bounds of one side of the cut: each value and how many features have it.
+Side = Mapping[Fraction, int]
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,7 @@ class Dual:
         return 1 - self.order if self.forward else self.order
 
 
-def divergence(
-    dual: Dual, inside: Sequence[Fraction], outside: Sequence[Fraction], votes: int
-) -> arb:
+def divergence(dual: Dual, inside: Side, outside: Side, votes: int) -> arb:
     """A ball whose lower end no violating map's divergence is below.
 
     inside, outside: lower and upper bounds of the vote probabilities of A and B, |A| = |B|; masses
@@ -103,8 +102,8 @@ def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
     # An upper bound may be raised: without zeros the forward divergence is always finite.
     sides = boundary.inside[:swaps], np.maximum(boundary.outside[:swaps], 1)
-    inside, outside = ([Fraction(v, ONE) for v in side.tolist()] for side in sides)
-    for dual in promising_duals(sides[0] / ONE, sides[1] / ONE, votes, law):
+    inside, outside = (_side(side) for side in sides)
+    for dual in promising_duals(inside, outside, votes, law):
         sharp = sharpen(dual, inside, outside)
         proven = issued(law.radius(dual.order, divergence(sharp, inside, outside, votes)))
         if proven:
@@ -112,7 +111,13 @@ def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
     return 0
 
 
-def promising_duals(inside: Floats, outside: Floats, votes: int, law: Gaussian) -> list[Dual]:
+def _side(units: Units) -> Side:
+    values, numbers = np.unique(units, return_counts=True)
+    pairs = zip(values.tolist(), numbers.tolist(), strict=True)
+    return {Fraction(value, ONE): number for value, number in pairs}
+
+
+def promising_duals(inside: Side, outside: Side, votes: int, law: Gaussian) -> list[Dual]:
     """The best order and threshold of each direction, by search in floats, best first."""
     orders = np.array([float(order) for order in ORDERS])
     found = []
@@ -127,7 +132,7 @@ def promising_duals(inside: Floats, outside: Floats, votes: int, law: Gaussian) 
     return [dual for _, dual in sorted(found, key=lambda pair: -pair[0])]
 
 
-def sharpen(dual: Dual, inside: Sequence[Fraction], outside: Sequence[Fraction]) -> Dual:
+def sharpen(dual: Dual, inside: Side, outside: Side) -> Dual:
     """The dual with its threshold at the power mean of its active set, a hair above.
 
     A hair, because at the mean itself the condition holds with equality, which no ball can decide.
@@ -142,10 +147,11 @@ def sharpen(dual: Dual, inside: Sequence[Fraction], outside: Sequence[Fraction])
     return replace(dual, threshold=_above(mean))
 
 
-def _active(
-    t: Fraction, inside: Sequence[Fraction], outside: Sequence[Fraction]
-) -> Counter[Fraction]:
-    return Counter([v for v in inside if v > t] + [v for v in outside if v < t])
+def _active(t: Fraction, inside: Side, outside: Side) -> Side:
+    """The bounds that must move to t. One value cannot be active on both sides."""
+    above = {v: n for v, n in inside.items() if v > t}
+    below = {v: n for v, n in outside.items() if v < t}
+    return above | below
 
 
 def _power(base: Fraction, exponent: Fraction) -> arb:
@@ -159,22 +165,28 @@ def _above(mean: arb) -> Fraction:
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def power_means(exponents: Floats, inside: Floats, outside: Floats) -> Floats:
+def power_means(exponents: Floats, inside: Side, outside: Side) -> Floats:
     """For each exponent e the least t that is the power mean of order e over its active set.
 
     As t grows past a sorted value, inside values cease and outside values begin to be active, so
     the first value at or above the mean of what is active there closes the interval of t.
     """
-    values = np.concatenate([inside, outside])
-    order = np.argsort(values)
-    values, is_outside = values[order], order >= len(inside)
+    values, numbers, is_outside = _sorted(inside, outside)
     logs = np.log(np.maximum(values, _LEAST))
-    total = _active_log_sums(exponents[:, None] * logs, is_outside)
+    total = _active_log_sums(exponents[:, None] * logs + np.log(numbers), is_outside)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = (total - np.log(_active_numbers(is_outside))) / exponents[:, None]
+        means = (total - np.log(_active_numbers(numbers, is_outside))) / exponents[:, None]
     closed = np.isnan(means) | (means <= logs)
     first = closed.argmax(axis=1)
     return np.asarray(np.exp(means[np.arange(len(exponents)), first]))
+
+
+def _sorted(inside: Side, outside: Side) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Values, how many there are of each, and whether they are outside, by ascending value."""
+    values = np.array([float(v) for v in (*inside, *outside)])
+    numbers = np.array([float(n) for n in (*inside.values(), *outside.values())])
+    order = np.argsort(values)
+    return values[order], numbers[order], order >= len(inside)
 
 
 def _active_log_sums(powers: Floats, is_outside: NDArray[np.bool_]) -> Floats:
@@ -187,17 +199,17 @@ def _active_log_sums(powers: Floats, is_outside: NDArray[np.bool_]) -> Floats:
     return np.logaddexp(below, above)
 
 
-def _active_numbers(is_outside: NDArray[np.bool_]) -> NDArray[np.int64]:
-    below: NDArray[np.int64] = np.cumsum(is_outside) - is_outside
-    return below + np.cumsum(~is_outside[::-1])[::-1]
+def _active_numbers(numbers: Floats, is_outside: NDArray[np.bool_]) -> Floats:
+    outside, inside = np.where(is_outside, numbers, 0), np.where(is_outside, 0, numbers)
+    return np.asarray(np.cumsum(outside) - outside + np.cumsum(inside[::-1])[::-1])
 
 
 def _divergences(
-    orders: Floats, forward: bool, thresholds: Floats, inside: Floats, outside: Floats, votes: int
+    orders: Floats, forward: bool, thresholds: Floats, inside: Side, outside: Side, votes: int
 ) -> Floats:
-    t = thresholds[:, None]
-    shift = np.where(inside > t, t - inside, 0).sum(axis=1)
-    shift += np.where(outside < t, t - outside, 0).sum(axis=1)
+    values, numbers, is_outside = _sorted(inside, outside)
+    moves = thresholds[:, None] - values
+    active = np.where(is_outside, moves > 0, moves < 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log1p(shift / votes)
+        logarithm = np.log1p((moves * active * numbers).sum(axis=1) / votes)
     return np.asarray(-logarithm if forward else orders / (orders - 1) * logarithm)
