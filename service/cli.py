@@ -205,8 +205,7 @@ def _exit(error: ProblemError) -> typer.Exit:
 def _request(options: dict[str, Any]) -> dict[str, Any]:
     """The request that these options make, without where to read and write."""
     local = {"image", "server", "out"}
-    given = {name: v for name, v in options.items() if v is not None and name not in local}
-    return {"model": _settings().default_model} | given
+    return {name: v for name, v in options.items() if v is not None and name not in local}
 
 
 def _settings(**options: Any) -> Settings:

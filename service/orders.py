@@ -72,7 +72,7 @@ class ExplainOrder:
 def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> CertifyOrder:
     """The order that these fields describe. Raises ProblemError naming every broken rule."""
     asked = parse(CertifyParameters, fields, textual)
-    card = find_card(asked.model)
+    card = find_card(asked.model or settings.default_model)
     cell = asked.cell or card.defaults.cell
     features = _features(card, cell)
     k = _k(asked, card, features)
@@ -95,7 +95,7 @@ def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
 def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> ExplainOrder:
     """The order that these fields describe. Raises ProblemError naming every broken rule."""
     asked = parse(ExplainParameters, fields, textual)
-    card = find_card(asked.model)
+    card = find_card(asked.model or settings.default_model)
     plain = asked.method == "gradient"
     cell = asked.cell or (1 if plain else card.defaults.cell)
     features = _features(card, cell)

@@ -11,7 +11,12 @@ Method = Literal["gradient", "smoothgrad", "renyi"]
 Confidence = Literal["anytime", "fixed"]
 
 ModelName = Annotated[
-    str, Field(min_length=1, max_length=100, description="a name from GET /v1/models")
+    str | None,
+    Field(
+        min_length=1,
+        max_length=100,
+        description="a name from GET /v1/models; default: the server's",
+    ),
 ]
 Target = Annotated[
     int | None,
@@ -54,7 +59,7 @@ class Wire(BaseModel):
 class ExplainParameters(Wire):
     """What POST /v1/explain takes beside the picture."""
 
-    model: ModelName
+    model: ModelName = None
     method: Method = Field(
         description="gradient: of the clean picture. smoothgrad: its magnitude averaged under "
         "noise. renyi: how often each feature is among the most important under noise"
@@ -71,7 +76,7 @@ class ExplainParameters(Wire):
 class CertifyParameters(Wire):
     """What POST /v1/certify takes beside the picture."""
 
-    model: ModelName
+    model: ModelName = None
     target: Target = None
     k: int | None = Field(
         None, ge=1, description="how many of the most important features to report; or fraction"

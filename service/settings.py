@@ -21,12 +21,12 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address the HTTP server listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 takes a free one")
     workers: int = Field(
-        default=1, ge=1, le=64, description="worker processes, each with its own networks"
+        default=0, ge=0, le=64, description="worker processes; 0: one for each core, one for a GPU"
     )
     device: str = Field(default="auto", description="where networks run: auto, cpu, cuda or cuda:N")
     default_model: str = Field(
         default="efficientnet-lite0",
-        description="model of the command line where none is named",
+        description="model of requests and commands that name none",
     )
     max_body_bytes: int = Field(
         default=20 * MEBIBYTE, ge=1024, description="largest request body, in bytes; beyond it: 413"

@@ -142,7 +142,7 @@ def pool() -> FakePool:
 
 @pytest.fixture
 def client(pool: FakePool) -> Client:
-    return Client(pool, Settings(max_samples=5000))
+    return Client(pool, Settings(max_samples=5000, default_model="digits-tiny"))
 
 
 @pytest.fixture(scope="session")

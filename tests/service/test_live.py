@@ -50,9 +50,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
         "AFFIDAVIT_DEVICE": "cpu",
         "AFFIDAVIT_CHUNK_SECONDS": "0.1",
+        "AFFIDAVIT_WORKERS": "1",
         "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONUNBUFFERED": "1",
-        "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     process = subprocess.Popen(
@@ -211,6 +211,7 @@ def test_an_interrupted_server_answers_what_is_at_work_and_takes_its_worker_alon
 ) -> None:
     environment = os.environ | {
         "PYTHONUNBUFFERED": "1",
+        "AFFIDAVIT_WORKERS": "1",
         "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }

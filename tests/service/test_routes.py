@@ -109,6 +109,13 @@ def test_a_fresh_key_is_drawn_each_time_and_named_as_such(
     assert named["certificate"]["subject"]["key_source"] == "request"
 
 
+def test_a_request_that_names_no_model_gets_the_default(client: Any, picture: bytes) -> None:
+    response = client.post(
+        "/v1/explain", files={"image": ("p.png", picture)}, data={"method": "gradient"}
+    )
+    assert response.json()["model"] == "digits-tiny"
+
+
 def test_fraction_is_k_as_a_share_rounded_down(client: Any, picture: bytes) -> None:
     assert client.certify(picture, samples=100, fraction=0.3).json()["answer"]["k"] == 19
     assert client.certify(picture, samples=100, fraction=0.001).json()["answer"]["k"] == 1

@@ -33,7 +33,7 @@ def test_environment_overrides_and_arguments_override_that(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("port", "65536"), ("workers", "0"), ("max_samples", "-1")]
+    ("name", "value"), [("port", "65536"), ("workers", "-1"), ("max_samples", "-1")]
 )
 def test_values_outside_their_rule_are_refused(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
