@@ -24,13 +24,14 @@ from service.settings import Settings
 from service.sources import Offline, Remote, Source, Unreachable
 
 FAILED, IMPOSSIBLE = 1, 2
-HELP = """Saliency maps under oath.
-
-Which parts of this picture did the model look at, and how far can anyone tamper with the picture
-before that answer changes? Answered with a map, a proof and a document that anyone can verify.
-
-Exit status: 0 done; 1 it failed, or a document does not hold; 2 what was asked is not possible.
-"""
+HELP = (
+    "Saliency maps under oath.\n\n"
+    "Which parts of this picture did the model look at, and how far can anyone tamper with the "
+    "picture before that answer changes? Answered with a map, a proof and a document that anyone "
+    "can verify.\n\n"
+    "Exit status: 0 done; 1 it failed, or a document does not hold; 2 what was asked is not "
+    "possible."
+)
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 said, complaints = Console(), Console(stderr=True)
 

@@ -78,7 +78,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--photo", type=Path, default=bundled_photo(), help="picture to send")
     parser.add_argument("--model", default=Settings().default_model, help="model to ask")
     parser.add_argument("--samples", type=int, default=None, help="noisy pictures to draw")
-    parser.add_argument("--radius", type=float, default=None, help="ask how many stay within it")
+    parser.add_argument("--radius", type=float, default=0.05, help="ask how many stay within it")
     return parser.parse_args(arguments)
 
 
