@@ -80,7 +80,7 @@ def run(sampler: Sampler, chosen: Card, photograph: str, samples: int, progress:
         evidence = evidence.merge(sampler.draw(plan, picture, start, stop))
         progress.update(task, completed=stop)
     k = round(chosen.defaults.k_fraction * plan.features)
-    certificate = certify(plan, evidence, Question(k, samples, FAILURE_PROBABILITY, "anytime"))
+    certificate = certify(plan, evidence, Question(k, samples, FAILURE_PROBABILITY, "anytime", "2"))
     masses = evidence.counts / (samples * plan.recipe.votes)
     published = [
         liu_radius(plan.recipe.scale, masses.tolist(), k, swaps)
@@ -93,7 +93,7 @@ def _plan(chosen: Card, image: str, target: int) -> Plan:
     defaults, size = chosen.defaults, chosen.size
     votes = round(defaults.vote_fraction * (size // defaults.cell) ** 2)
     recipe = Recipe(
-        "gaussian", defaults.scale, "gradient", defaults.cell, votes, chosen.lanes, "float32"
+        "gaussian", 2, defaults.scale, "gradient", defaults.cell, votes, chosen.lanes, "float32"
     )
     return Plan(chosen.name, chosen.weights, image, size, size, 3, target, recipe, KEY)
 

@@ -42,6 +42,7 @@ class Gaussian:
     """
 
     name: ClassVar[str] = "gaussian"
+    shape: ClassVar[int] = 2
     scale: float
 
     def __post_init__(self) -> None:

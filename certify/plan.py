@@ -15,6 +15,7 @@ from certify.randomness import KEY_DIGITS
 ATTRIBUTIONS = ("gradient",)
 PRECISIONS = ("float32",)
 CONFIDENCES = ("anytime", "fixed")
+NORMS = ("2",)
 LARGEST_SIDE = 4096
 LARGEST_LANES = 4096
 DIGEST_DIGITS = 64
@@ -28,14 +29,16 @@ def _hex(text: str, digits: int) -> bool:
 class Recipe:
     """How one noisy picture becomes votes.
 
-    law, scale: the noise (`certify.noise`). attribution: the base map, a function of the noisy
-    picture and a fixed target. cell: side of a feature in pixels; the map's absolute value, its
-    maximum over channels, its mean over the cell. votes: how many features of highest score each
-    sample votes for, ties to the lower index. lanes: pictures in one forward pass, always full,
-    because a network's rounding may depend on it. precision: arithmetic of the network.
+    law, shape, scale: the noise (`certify.noise`); shape is the exponent of its density, 2 for
+    gaussian. attribution: the base map, a function of the noisy picture and a fixed target. cell:
+    side of a feature in pixels; the map's absolute value, its maximum over channels, its mean over
+    the cell. votes: how many features of highest score each sample votes for, ties to the lower
+    index. lanes: pictures in one forward pass, always full, because a network's rounding may depend
+    on it. precision: arithmetic of the network.
     """
 
     law: str
+    shape: int
     scale: float
     attribution: str
     cell: int
@@ -52,6 +55,8 @@ class Recipe:
             number = getattr(self, name)
             require(1 <= number <= largest, name, number, f"lie in 1..{largest}")
         require(self.votes >= 1, "votes", self.votes, "be at least 1")
+        right = LAWS[self.law].shape == self.shape
+        require(right, "shape", self.shape, f"be {LAWS[self.law].shape} for {self.law}")
         LAWS[self.law](self.scale)
 
     @property
@@ -124,12 +129,14 @@ class Question:
     k: how many features are reported. samples: how many were asked for. failure_probability: of the
     whole document, over the noise. confidence: "anytime" holds at every number of samples at once,
     so one may stop when satisfied; "fixed" holds for exactly `samples`, a little tighter there.
+    norm: d of the ℓ_d norm that measures a change, as text.
     """
 
     k: int
     samples: int
     failure_probability: float
     confidence: str
+    norm: str
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "k", self.k, "be at least 1")
@@ -137,5 +144,6 @@ class Question:
         given = self.failure_probability
         open_unit = math.isfinite(given) and 0 < given < 1
         require(open_unit, "failure_probability", given, "lie strictly between 0 and 1")
+        require(self.norm in NORMS, "norm", self.norm, f"be one of {', '.join(NORMS)}")
         known = self.confidence in CONFIDENCES
         require(known, "confidence", self.confidence, f"be one of {', '.join(CONFIDENCES)}")

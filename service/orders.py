@@ -23,7 +23,7 @@ from service.schemas import CertifyParameters, ExplainParameters, Method
 from service.settings import Settings
 
 Schema = TypeVar("Schema", bound=BaseModel)
-LAW, ATTRIBUTION, PRECISION = "gaussian", "gradient", "float32"
+LAW, SHAPE, NORM, ATTRIBUTION, PRECISION = "gaussian", 2, "2", "gradient", "float32"
 CHANNELS = 3
 NO_PICTURE = "0" * 64
 
@@ -85,7 +85,7 @@ def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     ]
     _raise(rules)
     noise = _noise(asked, card, cell, asked.votes or k)
-    question = Question(k, noise.samples, asked.failure_probability, asked.confidence)
+    question = Question(k, noise.samples, asked.failure_probability, asked.confidence, NORM)
     wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0)
     order = CertifyOrder(card, asked.target, noise, question, wanted, asked.pictures)
     _raise(_out_of_reach(order), "too-few-samples")
@@ -223,7 +223,7 @@ def _noise(
     asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int
 ) -> Noise:
     scale = asked.scale or card.defaults.scale
-    recipe = Recipe(LAW, scale, ATTRIBUTION, cell, votes, card.lanes, PRECISION)
+    recipe = Recipe(LAW, SHAPE, scale, ATTRIBUTION, cell, votes, card.lanes, PRECISION)
     key = asked.key.lower() if asked.key else fresh_key()
     return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
 

@@ -32,10 +32,10 @@ PLAN = Plan(
     width=2,
     channels=1,
     target=0,
-    recipe=Recipe("gaussian", 0.25, "gradient", 1, 1, 8, "float32"),
+    recipe=Recipe("gaussian", 2, 0.25, "gradient", 1, 1, 8, "float32"),
     key="00112233445566778899aabbccddeeff",
 )
-QUESTION = Question(k=1, samples=4000, failure_probability=0.001, confidence="anytime")
+QUESTION = Question(k=1, samples=4000, failure_probability=0.001, confidence="anytime", norm="2")
 
 
 def identity_plan(pixels: int, votes: int, scale: float = 0.25) -> Plan:
@@ -76,7 +76,7 @@ def make_evidence() -> Callable[..., Evidence]:
 def document() -> dict[str, Any]:
     """A document about six pixels, three of them bright, 500 samples."""
     plan = identity_plan(6, votes=3)
-    question = Question(k=3, samples=500, failure_probability=0.001, confidence="anytime")
+    question = Question(k=3, samples=500, failure_probability=0.001, confidence="anytime", norm="2")
     evidence = identity_evidence(plan, np.array([200, 60, 180, 50, 190, 40]), 500)
     return compose(
         plan,

@@ -19,7 +19,7 @@ MakeEvidence = Callable[..., Evidence]
 
 
 def plain_plan(pixels: int, votes: int) -> Plan:
-    recipe = Recipe("gaussian", 0.25, "gradient", 1, votes, 8, "float32")
+    recipe = Recipe("gaussian", 2, 0.25, "gradient", 1, votes, 8, "float32")
     return Plan("m", "0" * 64, "1" * 64, 1, pixels, 1, 0, recipe, "0" * 32)
 
 
@@ -109,7 +109,9 @@ def random_evidence(seed: int, samples: int, features: int, votes: int) -> Evide
 def certify_votes(
     make_plan: MakePlan, evidence: Evidence, votes: int, **asked: object
 ) -> Certificate:
-    question = Question(k=votes, samples=10**6, failure_probability=0.01, confidence="anytime")
+    question = Question(
+        k=votes, samples=10**6, failure_probability=0.01, confidence="anytime", norm="2"
+    )
     plan = make_plan(evidence.features, votes=votes)
     return certify(plan, evidence, replace(question, **asked))  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from certify.feasibility import best_radius, samples_needed
 from certify.plan import Plan, Question
 
 MakePlan = Callable[..., Plan]
-ASKED = Question(k=3, samples=1, failure_probability=0.01, confidence="anytime")
+ASKED = Question(k=3, samples=1, failure_probability=0.01, confidence="anytime", norm="2")
 
 
 def unanimous(samples: int, k: int, features: int) -> Evidence:

@@ -50,7 +50,7 @@ def digit(digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def plan(tiny: Network, digit: NDArray[np.uint8]) -> Plan:
-    recipe = Recipe("gaussian", 0.25, "gradient", 2, 16, tiny.card.lanes, "float32")
+    recipe = Recipe("gaussian", 2, 0.25, "gradient", 2, 16, tiny.card.lanes, "float32")
     key = "000102030405060708090a0b0c0d0e0f"
     name, weights = tiny.card.name, tiny.card.weights
     return Plan(name, weights, images.digest(digit), 16, 16, 3, 3, recipe, key)

@@ -24,7 +24,7 @@ STRENGTH = Attack(steps=12, samples=32)
 
 
 def certified(sampler: Sampler, plan: Plan, picture: NDArray[np.uint8]) -> Certificate:
-    question = Question(16, SAMPLES, 0.001, "anytime")
+    question = Question(16, SAMPLES, 0.001, "anytime", "2")
     return certify(plan, sampler.draw(plan, picture, 0, SAMPLES), question)
 
 

@@ -112,7 +112,7 @@ def test_splits_on_a_real_network(name: str) -> None:
     sampler = Sampler(Network(made))
     data = (ROOT / "examples" / "photos" / "coffee.jpg").read_bytes()
     image = images.fit(images.decode(data, max_pixels=10**6), made)
-    recipe = Recipe("gaussian", 0.25, "gradient", 1, 5000, made.lanes, "float32")
+    recipe = Recipe("gaussian", 2, 0.25, "gradient", 1, 5000, made.lanes, "float32")
     sides = (made.size, made.size, 3)
     plan = Plan(name, made.weights, images.digest(image), *sides, 967, recipe, "5" * 32)
     total = made.lanes + 3

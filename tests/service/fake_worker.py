@@ -22,7 +22,7 @@ IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
 
 def plan(target: int = GOOD, model: str = "fake", lanes: int = 4) -> Plan:
-    recipe = Recipe("gaussian", 0.25, "gradient", 2, 2, lanes, "float32")
+    recipe = Recipe("gaussian", 2, 0.25, "gradient", 2, 2, lanes, "float32")
     digest = hashlib.sha256(IMAGE.tobytes()).hexdigest()
     return Plan(model, "0" * 64, digest, 4, 6, 3, target, recipe, "0" * 32)
 

@@ -348,7 +348,7 @@ def digits_plan():
     chosen = card("digits-tiny")
     picture = images.fit(images.decode(DIGITS[0].read_bytes(), max_pixels=10**6), chosen)
     cell = chosen.defaults.cell
-    recipe = Recipe("gaussian", 0.25, "gradient", cell, 16, chosen.lanes, "float32")
+    recipe = Recipe("gaussian", 2, 0.25, "gradient", cell, 16, chosen.lanes, "float32")
     digest = images.digest(picture)
     size = chosen.size
     plan_ = Plan(chosen.name, chosen.weights, digest, size, size, 3, 1, recipe, "5" * 32)
