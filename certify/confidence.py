@@ -18,6 +18,7 @@ from scipy import special
 
 from certify.exact import ball, decimal
 from certify.fields import require
+from certify.search import largest
 
 GRID_BITS = 40
 ONE = 1 << GRID_BITS
@@ -92,28 +93,19 @@ def _lower(successes: Units, trials: int, method: Method, failure: Fraction) -> 
     some = successes > 0
     guesses[some] = method.guess(successes[some].astype(np.float64), trials, float(failure))
     units = [
-        _largest(lambda unit, s=s: method.proves(s, trials, failure, Fraction(unit, ONE)), guess)  # type: ignore[misc]
-        if s
-        else 0
-        for s, guess in zip(successes.tolist(), (guesses * ONE).tolist(), strict=True)
+        _lower_unit(count, trials, method, failure, guess)
+        for count, guess in zip(successes.tolist(), (guesses * ONE).tolist(), strict=True)
     ]
     return np.array(units, dtype=np.int64)
 
 
-def _largest(proves: Callable[[int], bool], guess: float) -> int:
-    """The largest unit in 0..ONE − 1 that a downward closed test proves, searched from a guess."""
-    low = min(max(int(guess), 0), ONE - 1) if np.isfinite(guess) else 0
-    step = 1
-    while low > 0 and not proves(low):
-        low, step = max(low - step, 0), 2 * step
-    high, step = low + 1, 1
-    while high < ONE and proves(high):
-        low, high, step = high, high + step, 2 * step
-    high = min(high, ONE)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if proves(middle) else (low, middle)
-    return low
+def _lower_unit(
+    successes: int, trials: int, method: Method, failure: Fraction, guess: float
+) -> int:
+    def proves(unit: int) -> bool:
+        return method.proves(successes, trials, failure, Fraction(unit, ONE))
+
+    return largest(proves, guess, ONE) if successes else 0
 
 
 def _sequence_log_wealth(successes: Floats, trials: int, probability: Floats) -> Floats:

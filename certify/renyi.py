@@ -22,12 +22,12 @@ the minimum for swaps ≥ 2; Li et al. (2019), arXiv:1809.03113, is swaps = k = 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import accumulate
 
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from certify import curve
 from certify.claims import Boundary
 from certify.confidence import ONE, Units
 from certify.exact import ball
@@ -38,8 +38,6 @@ from certify.radius import issued
 # flat in the order; halving the spacing gains less than one part in a thousand.
 _E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
 ORDERS = tuple(1 + Fraction(m, 1000) * 10**j for j in range(5) for m in _E12)
-# More swaps than this are examined on a grid; a point between takes the proof of fewer swaps.
-DENSE_SWAPS = 128
 # The search takes smaller bounds as this; bounds themselves are multiples of 2^-40.
 _LEAST = 2.0**-60
 
@@ -86,16 +84,7 @@ def divergence(dual: Dual, inside: Side, outside: Side, votes: int) -> arb:
 
 def radii(boundary: Boundary, votes: int, law: Gaussian) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    proven = [0] * boundary.largest_swaps
-    for swaps in _swaps_examined(boundary.largest_swaps):
-        proven[swaps - 1] = radius(boundary, swaps, votes, law)
-    return list(accumulate(proven, max))
-
-
-def _swaps_examined(largest: int) -> list[int]:
-    if largest <= DENSE_SWAPS:
-        return list(range(1, largest + 1))
-    return sorted(set(np.geomspace(1, largest, DENSE_SWAPS).round().astype(int).tolist()))
+    return curve.radii(lambda swaps: radius(boundary, swaps, votes, law), boundary.largest_swaps)
 
 
 def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:

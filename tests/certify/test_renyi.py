@@ -18,9 +18,10 @@ from scipy.optimize import minimize
 
 from certify.claims import Boundary
 from certify.confidence import ONE
+from certify.curve import DENSE_SWAPS
 from certify.noise import Gaussian
 from certify.published import liu_divergence, liu_radius
-from certify.renyi import DENSE_SWAPS, ORDERS, Dual, divergence, power_means, radii, sharpen
+from certify.renyi import ORDERS, Dual, divergence, power_means, radii, sharpen
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "certificates.json").read_text())
 

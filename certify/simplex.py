@@ -1,0 +1,94 @@
+"""Route "simplex": the whole vote as one draw, against every test at once. Gaussian noise.
+
+A vote of a random sample, for a random one of its features, is one draw from m, a point of the
+simplex. Noise shifted by R = μ·scale constrains (m(x), m(x′)) by every test: the mass of a set S of
+features moves at most to Φ(Φ⁻¹(m(S)) + μ) and at least to Φ(Φ⁻¹(m(S)) − μ).
+
+A violation has a level s with m(x′) ≤ s on A and ≥ s on B. For the a largest of A and the b
+smallest of B that means
+
+    Φ(Φ⁻¹(mass inside of a) − μ)/a  ≤  s  ≤  Φ(Φ⁻¹(mass outside of b) + μ)/b.
+
+So R is proven if for some (a, b) the left side exceeds the right. The best pair gives exactly the
+minimum over thresholds of the clamp's trade-off: for each s the least μ is a maximum of functions
+that fall in s and functions that rise, so the minimum over s lies where two of them cross. It
+proves at least what any order of Rényi divergence does (docs/theory.md).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+from scipy import special
+
+from certify import curve
+from certify.claims import Boundary
+from certify.confidence import ONE
+from certify.exact import ball, decimal
+from certify.noise import Gaussian
+from certify.normal import distribution, quantile
+from certify.radius import LARGEST, UNITS_PER_INTENSITY
+from certify.search import largest
+
+Floats = NDArray[np.float64]
+_BISECTIONS = 60
+_FAR = 80.0
+
+
+@dataclass(frozen=True)
+class Refutation:
+    """Two tests: `a` features inside have at least this mass, `b` outside at most that."""
+
+    inside: Fraction
+    outside: Fraction
+    a: int
+    b: int
+
+    def holds(self, shift: arb) -> bool:
+        """Whether no level s is left at μ = `shift`; False unless a ball says so for certain."""
+        least = distribution(quantile(self.inside) - shift) / self.a
+        most = distribution(quantile(self.outside) + shift) / self.b
+        return bool(least > most)
+
+
+def radii(boundary: Boundary, votes: int, law: Gaussian) -> list[int]:
+    """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
+    return curve.radii(lambda swaps: radius(boundary, swaps, votes, law), boundary.largest_swaps)
+
+
+def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
+    """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
+    inside = np.cumsum(boundary.inside[:swaps][::-1])
+    outside = np.cumsum(boundary.outside[:swaps][::-1])
+    size = votes * ONE
+    # A mass above 1 means that bounds add up to more than all there is: a test that says nothing.
+    shift, a, b = best_test(np.minimum(inside / size, 1), np.minimum(outside / size, 1))
+    if not shift:
+        return 0
+    masses = [Fraction(int(side[n - 1]), size) for side, n in ((inside, a), (outside, b))]
+    refutation = Refutation(masses[0], masses[1], a, b)
+    unit = ball(1 / (decimal(law.scale) * UNITS_PER_INTENSITY))
+    guess = shift * law.scale * UNITS_PER_INTENSITY
+    return largest(lambda units: refutation.holds(units * unit), guess, LARGEST)
+
+
+def best_test(inside: Floats, outside: Floats) -> tuple[float, int, int]:
+    """The largest shift μ that some pair of tests refutes, and its numbers (a, b), in floats.
+
+    inside[a − 1]: mass of the a largest bounds inside; outside[b − 1]: of the b smallest outside.
+    """
+    numbers = np.arange(1, len(inside) + 1)
+    lower, upper = special.ndtri(inside), special.ndtri(outside)
+
+    def levels(shift: float) -> tuple[Floats, Floats]:
+        return special.ndtr(lower - shift) / numbers, special.ndtr(upper + shift) / numbers
+
+    low, high = 0.0, _FAR
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        least, most = levels(middle)
+        low, high = (middle, high) if least.max() > most.min() else (low, middle)
+    least, most = levels(low)
+    return low, int(least.argmax()) + 1, int(most.argmin()) + 1
