@@ -1,5 +1,7 @@
 """Records from untrusted JSON, field by field against a closed list; errors that name the rule."""
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, cast
@@ -38,3 +40,18 @@ def record(kind: type[T], data: object, where: str) -> T:
         fits = isinstance(value, allowed) and not isinstance(value, bool)
         require(fits, f"{where}.{name}", value, f"be a JSON {types[name]}")
     return kind(**{n: float(v) if types[n] == "float" else v for n, v in given.items()})
+
+
+def base64_bytes(text: object, where: str) -> bytes:
+    """What base64 text stands for; ValueError unless it is the one way to write it.
+
+    RFC 4648, section 4: the standard alphabet, padded, unused bits zero.
+    """
+    require(isinstance(text, str), where, type(text).__name__, "be base64 text")
+    try:
+        data = base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{where} is not base64: {error}") from error
+    once = base64.b64encode(data).decode("ascii") == text
+    require(once, where, "written another way", "be padded standard base64 with unused bits zero")
+    return data

@@ -1,23 +1,23 @@
-"""Reading a certificate document, taking nothing on trust.
+"""Reading a certificate document, bare or in its envelope, taking nothing on trust.
 
 Every field is on a closed list, unknown fields and versions are refused, sizes are bounded, names
 are looked up and never run.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import rfc8785
 
 from certify.confidence import Split
 from certify.document import TYPE, VERSION, Asked, Subject
 from certify.evidence import VOTES_FEATURES, Evidence
-from certify.fields import closed, record, require
+from certify.fields import base64_bytes, closed, record, require
 from certify.plan import Plan, Question, Recipe
+from certify.signature import Envelope, envelope, is_envelope
 
 LARGEST_BYTES = 256 << 20
 LARGEST_FEATURES = 1 << 24
@@ -50,9 +50,37 @@ class Document:
 
 
 def loads(data: bytes) -> Document:
-    """The document, read field by field. Raises ValueError that names what breaks which rule."""
+    """The document, bare or in an envelope whose signature is not looked at.
+
+    Read field by field. Raises ValueError that names what breaks which rule.
+    """
+    outer = parse(data)
+    return document(contents(envelope(outer)) if is_envelope(outer) else outer)
+
+
+def parse(data: bytes) -> object:
+    """Bounded JSON in which no field comes twice. Raises ValueError."""
     require(len(data) <= LARGEST_BYTES, "document size", len(data), f"be at most {LARGEST_BYTES}")
-    parts = closed(_json(data), _TOP, "document")
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"the document is not JSON: {error}") from error
+
+
+def contents(sealed: Envelope) -> object:
+    """The JSON in an envelope. Raises ValueError unless it is in canonical form, RFC 8785."""
+    inner = parse(sealed.payload)
+    try:
+        canonical = rfc8785.dumps(inner) == sealed.payload  # type: ignore[arg-type]
+    except (rfc8785.CanonicalizationError, RecursionError):
+        canonical = False
+    require(canonical, "envelope.payload", "written another way", "be canonical JSON, RFC 8785")
+    return inner
+
+
+def document(data: object) -> Document:
+    """The document that this JSON is. Raises ValueError that names what breaks which rule."""
+    parts = closed(data, _TOP, "document")
     require(parts["type"] == TYPE, "type", parts["type"], f"be {TYPE}")
     known = parts["version"] == VERSION and not isinstance(parts["version"], bool)
     require(known, "version", parts["version"], f"be {VERSION}; a newer verifier may know more")
@@ -72,13 +100,6 @@ def loads(data: bytes) -> Document:
         evidence_digest=str(parts["evidence"]["sha256"]),
         stated=closed(parts["certificate"], _STATED, "certificate"),
     )
-
-
-def _json(data: bytes) -> object:
-    try:
-        return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"the document is not JSON: {error}") from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -120,10 +141,12 @@ def _evidence(data: object) -> Evidence:
     require(1 <= features <= 1 << 24, "evidence.features", features, "lie in 1..2^24")
     ranges = tuple(_pair(pair) for pair in _list(given["ranges"], "evidence.ranges"))
     samples = sum(stop - start for start, stop in ranges)
-    predictions = np.frombuffer(_decode(given["predictions"], "evidence.predictions"), dtype="<i4")
+    predictions = np.frombuffer(
+        base64_bytes(given["predictions"], "evidence.predictions"), dtype="<i4"
+    )
     votes = None
     if features <= VOTES_FEATURES:
-        packed = np.frombuffer(_decode(given["votes"], "evidence.votes"), dtype=np.uint8)
+        packed = np.frombuffer(base64_bytes(given["votes"], "evidence.votes"), dtype=np.uint8)
         width = -(-features // 8)
         fits = packed.size == samples * width
         require(fits, "size of evidence.votes", packed.size, f"be {samples}·{width} bytes")
@@ -147,11 +170,3 @@ def _whole(data: list[object], where: str) -> list[int]:
     whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 53 for v in data)
     require(whole, where, data[:3], "hold whole numbers from 0 to 2^53 − 1")
     return data  # type: ignore[return-value]
-
-
-def _decode(text: object, where: str) -> bytes:
-    require(isinstance(text, str), where, type(text).__name__, "be base64 text")
-    try:
-        return base64.b64decode(str(text), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"{where} is not base64: {error}") from error

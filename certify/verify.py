@@ -1,8 +1,9 @@
-"""Check a certificate document: `python -m certify.verify certificate.json`.
+"""Check a certificate document: `python -m certify.verify certificate.json --key maker.pub`.
 
-Recomputes every claim from the evidence in the document with numpy, scipy and python-flint. Needs
-neither torch nor the network nor the model. What it cannot see is whether the evidence came from
-the named network and picture; whoever has both can draw it again from the key.
+Checks the signature first, where there is one and its public key is given, and recomputes every
+claim from the evidence in the document with numpy, scipy and python-flint. Needs neither torch nor
+the network nor the model. What it cannot see is whether the evidence came from the named network
+and picture; whoever has both can draw it again from the key of the noise: `models.replay`.
 """
 
 import argparse
@@ -12,21 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from certify import wording
 from certify.certificate import Certificate, certify
 from certify.document import KEY_SOURCES, statement
-from certify.reading import Document, loads
+from certify.reading import Document, contents, parse
+from certify.reading import document as read
+from certify.signature import Envelope, envelope, is_envelope, keyid, public_key
 
 DESCRIPTION = """\
 Check a certificate document: recompute every claim in it from the evidence it carries.
 
-Trusts nothing in the file. Needs no network, no model and no graphics card.
-Exit status: 0 all holds, 1 something does not, 2 the file cannot be read.
+Trusts nothing in the file. Needs no network, no model and no graphics card. With --key, the
+signature is checked before anything else is looked at, and a document without one does not hold.
+Exit status: 0 all holds, 1 something does not, 2 a file cannot be read.
 
-example:
+examples:
   python -m certify.verify out/certificate.json
+  python -m certify.verify out/certificate.json --key maker.pub
 """
+UNREAD = "Whether it is signed is not known."
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of a document, and what it says in words if they hold."""
+    """All checks of a document, and what it says in words if they hold.
+
+    signature: whether it is signed, by which key, and whether that was checked.
+    """
 
     checks: tuple[Check, ...]
     words: tuple[str, ...]
+    signature: str
 
     @property
     def holds(self) -> bool:
@@ -51,22 +62,56 @@ class Report:
         return bool(self.checks) and all(check.holds for check in self.checks)
 
 
-def verify(data: bytes) -> Report:
-    """Every check of the document in `data`. Never raises on a bad document: a check fails."""
+def verify(data: bytes, key: Ed25519PublicKey | None = None) -> Report:
+    """Every check of the document in `data`. Never raises on a bad document: a check fails.
+
+    With `key` the signature comes first, and nothing in an envelope is read before it holds.
+    """
     try:
-        document = loads(data)
+        outer = parse(data)
+        sealed = envelope(outer) if is_envelope(outer) else None
     except ValueError as error:
-        return Report((Check("format", False, str(error)),), ())
-    checks = [Check("format", True, "every field is known and well formed")]
-    checks += _evidence_checks(document)
+        return Report((Check("format", False, str(error)),), (), UNREAD)
+    state, checks = _signature(sealed, key), _signature_checks(sealed, key)
+    if not all(check.holds for check in checks):
+        return Report(checks, (), state)
     try:
-        certificate = certify(
-            document.plan, document.evidence, document.question, split=document.split
-        )
+        document = read(contents(sealed) if sealed else outer)
+    except ValueError as error:
+        return Report((*checks, Check("format", False, str(error))), (), state)
+    checks += (Check("format", True, "every field is known and well formed"),)
+    checks += tuple(_evidence_checks(document))
+    try:
+        certificate = certify(document.plan, document.evidence, document.question)
     except (ValueError, ArithmeticError) as error:
-        return Report((*checks, Check("claims", False, str(error))), ())
-    checks.append(_claims_check(document, certificate))
-    return Report(tuple(checks), tuple(_words(document, certificate)))
+        return Report((*checks, Check("claims", False, str(error))), (), state)
+    checks += (_claims_check(document, certificate),)
+    return Report(checks, tuple(_words(document, certificate)), state)
+
+
+def _signature(sealed: Envelope | None, key: Ed25519PublicKey | None) -> str:
+    """The state of the signature in words, for a document whose checks hold."""
+    if sealed is None:
+        return "It is not signed: nothing says who made the evidence."
+    if key is None:
+        return (
+            f"It names the signing key {sealed.keyid}, which was NOT checked: no public key was "
+            "given, so nothing says who made the evidence."
+        )
+    return f"It is signed with the key {sealed.keyid}, and that was checked."
+
+
+def _signature_checks(sealed: Envelope | None, key: Ed25519PublicKey | None) -> tuple[Check, ...]:
+    if key is None:
+        return ()
+    if sealed is None:
+        return (Check("signature", False, "there is none, but a key was given to check it with"),)
+    if sealed.signed_by(key):
+        return (Check("signature", True, f"made with key {sealed.keyid[:16]}…"),)
+    found = "is not of these bytes"
+    if sealed.keyid != keyid(key):
+        found = f"names key {sealed.keyid}; the key given is {keyid(key)}"
+    return (Check("signature", False, found),)
 
 
 def _evidence_checks(document: Document) -> Iterator[Check]:
@@ -122,23 +167,36 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("document", type=Path, help="the certificate document, a JSON file")
-    path = parser.parse_args(arguments).document
+    parser.add_argument("--key", type=Path, help="the maker's public key, a PEM file")
+    chosen = parser.parse_args(arguments)
     try:
-        data = path.read_bytes()
+        data = chosen.document.read_bytes()
+        key = public_key(chosen.key.read_bytes()) if chosen.key else None
     except OSError as error:
-        print(f"cannot read {path}: {error.strerror}", file=sys.stderr)
+        print(f"cannot read {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    report = verify(data)
-    print(render(report, str(path)))
+    except ValueError as error:
+        print(f"cannot use {chosen.key}: {error}", file=sys.stderr)
+        return 2
+    report = verify(data, key)
+    print(render(report, str(chosen.document)))
     return 0 if report.holds else 1
 
 
 def render(report: Report, name: str) -> str:
-    """The report as lines for a terminal."""
+    """The report as lines for a terminal, without the control characters a document may hold."""
     lines = [f"{'ok    ' if c.holds else 'FAILED'}  {c.name}: {c.found}" for c in report.checks]
-    if not report.holds:
-        return "\n".join([*lines, f"{name} does NOT hold: rely on nothing in it."])
-    return "\n".join([*lines, f"{name} holds. It says:", *(f"  {line}" for line in report.words)])
+    if report.holds:
+        says = (*report.words, report.signature)
+        lines += [f"{name} holds. It says:", *(f"  {line}" for line in says)]
+    else:
+        lines.append(f"{name} does NOT hold: rely on nothing in it.")
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """The text with a mark in place of every character that could do more than be read."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 if __name__ == "__main__":

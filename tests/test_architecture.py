@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "service": {"certify", "models", "service"},
 }
 THIRD_PARTY = {
-    "certify": {"numpy", "scipy", "flint", "rfc8785"},
+    "certify": {"numpy", "scipy", "flint", "rfc8785", "cryptography"},
     "models": {"numpy", "torch", "PIL", "safetensors"},
 }
 FORBIDDEN = {"pickle", "shelve", "dill", "marshal"}
