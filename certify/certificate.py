@@ -10,15 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from certify import per_feature, renyi
+from certify import per_feature
 from certify.claims import Boundary, at_least, boundary
-from certify.confidence import ONE, SPLIT, Bounds, Split, bounds
+from certify.confidence import ONE, Bounds, Budget, split
 from certify.evidence import Evidence
 from certify.exact import decimal
 from certify.fields import require
 from certify.noise import table
 from certify.plan import Plan, Question
 from certify.radius import intensity
+from certify.routes import prove
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,7 @@ class Certificate:
         return np.where(proven, np.sign(self.feature_radii), 0).astype(np.int8)
 
 
-def certify(
-    plan: Plan, evidence: Evidence, question: Question, split: Split = SPLIT
-) -> Certificate:
+def certify(plan: Plan, evidence: Evidence, question: Question) -> Certificate:
     """Everything the evidence proves about the plan's map, for k reported features.
 
     With probability at least 1 − failure_probability over the key, for every picture within a
@@ -95,35 +94,32 @@ def certify(
     reported. Raises ValueError if the evidence does not fit plan or question.
     """
     _require_fit(plan, evidence, question)
-    failure = decimal(question.failure_probability)
-    slack = table(plan.recipe.noise).distance(plan.entries)
-    each = failure * decimal(split.features) / plan.features
-    simultaneous = bounds(evidence.counts, evidence.samples, question.confidence, each, slack)
+    budget = Budget(
+        evidence.samples,
+        question.confidence,
+        decimal(question.failure_probability),
+        split(evidence.votes is not None),
+        table(plan.recipe.noise).distance(plan.entries),
+    )
+    simultaneous = budget.features(evidence.counts)
     examined = boundary(evidence.counts, simultaneous, question.k)
-    agreeing = np.array([np.count_nonzero(evidence.predictions == plan.target)])
-    share = failure * decimal(split.prediction)
-    class_bounds = bounds(agreeing, evidence.samples, question.confidence, share, slack)
     return Certificate(
         k=question.k,
         reported=examined.reported,
-        curve=curve(plan, examined),
-        prediction=_prediction(plan, evidence, int(agreeing[0]), int(class_bounds.lower[0])),
+        curve=_curve(examined, prove(plan, evidence, examined, budget)),
+        prediction=_prediction(plan, evidence, budget),
         feature_radii=_feature_radii(plan, simultaneous),
     )
 
 
-def curve(plan: Plan, examined: Boundary) -> tuple[Point, ...]:
+def _curve(examined: Boundary, routes: Mapping[str, list[int]]) -> tuple[Point, ...]:
     """For every number of swaps what each route proves, and the best of them."""
-    law, k = plan.recipe.noise, len(examined.inside)
-    routes = {
-        "per_feature": per_feature.radii(examined, law),
-        "renyi": renyi.radii(examined, plan.recipe.votes, law),
-    }
     points = []
     for index in range(examined.largest_swaps):
         best = max(routes, key=lambda route: routes[route][index])
         proven = {route: intensity(radii[index]) for route, radii in routes.items()}
-        points.append(Point(at_least(k, index + 1), proven[best], best, proven))
+        kept = at_least(len(examined.inside), index + 1)
+        points.append(Point(kept, proven[best], best, proven))
     return tuple(points)
 
 
@@ -139,8 +135,9 @@ def _require_fit(plan: Plan, evidence: Evidence, question: Question) -> None:
     require(fits, "samples", samples, rule)
 
 
-def _prediction(plan: Plan, evidence: Evidence, agreeing: int, lower: int) -> Prediction:
-    samples = evidence.samples
+def _prediction(plan: Plan, evidence: Evidence, budget: Budget) -> Prediction:
+    samples, agreeing = evidence.samples, int((evidence.predictions == plan.target).sum())
+    lower = int(budget.prediction(agreeing).lower[0])
     radius = intensity(per_feature.class_radius(lower, plan.recipe.noise))
     reason = None
     if not radius:

@@ -34,20 +34,27 @@ class Split:
     """How the failure probability of a document is shared out: the only place where it is.
 
     features: share of all bounds on vote probabilities together, two for each feature, so every
-    claim about features holds at once, whichever are reported. prediction: share of the bound on
+    claim about features holds at once, whichever are reported. pairs: share of two bounds for each
+    ordered pair of features, 0 where single votes are not kept. prediction: share of the bound on
     the class's probability.
     """
 
     features: float
+    pairs: float
     prediction: float
 
     def __post_init__(self) -> None:
-        shares = (self.features, self.prediction)
-        require(all(share > 0 for share in shares), "shares", shares, "be positive")
+        shares = (self.features, self.pairs, self.prediction)
+        positive = self.features > 0 and self.prediction > 0 and self.pairs >= 0
+        require(positive, "shares", shares, "be positive, 0 for pairs at least")
         require(sum(map(decimal, shares)) <= 1, "sum of shares", sum(shares), "be at most 1")
 
 
-SPLIT = Split(features=0.9, prediction=0.1)
+def split(votes_kept: bool) -> Split:
+    """How we split: pairs get half of the features' share where single votes are kept."""
+    if votes_kept:
+        return Split(features=0.45, pairs=0.45, prediction=0.1)
+    return Split(features=0.9, pairs=0.0, prediction=0.1)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,38 @@ class Bounds:
 
     lower: Units
     upper: Units
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The failure probability of one document, and how each family of bounds spends its share.
+
+    samples: trials behind every count. slack: distance of the drawn law from the exact one, by
+    which every bound is widened.
+    """
+
+    samples: int
+    confidence: str
+    failure_probability: Fraction
+    split: Split
+    slack: Fraction
+
+    def features(self, successes: Units) -> Bounds:
+        """Bounds on every feature's probability, all at once within the features' share."""
+        return self._bounds(successes, self.split.features, successes.size)
+
+    def pairs(self, successes: Units, features: int) -> Bounds:
+        """Bounds on any of the ordered pairs of features, all pairs at once: whoever chooses which
+        pairs to look at may do so by the same samples."""
+        return self._bounds(successes, self.split.pairs, features * (features - 1))
+
+    def prediction(self, successes: int) -> Bounds:
+        """Bounds on the probability of the target class."""
+        return self._bounds(np.array([successes]), self.split.prediction, 1)
+
+    def _bounds(self, successes: Units, share: float, number: int) -> Bounds:
+        each = self.failure_probability * decimal(share) / number
+        return bounds(successes, self.samples, self.confidence, each, self.slack)
 
 
 def bounds(

@@ -14,7 +14,7 @@ from typing import Any
 import rfc8785
 
 from certify.certificate import Certificate
-from certify.confidence import SPLIT
+from certify.confidence import split
 from certify.evidence import Evidence
 from certify.fields import require
 from certify.plan import Plan, Question
@@ -78,7 +78,7 @@ def compose(
         "asked": asdict(asked),
         "plan": asdict(plan),
         "question": asdict(question),
-        "split": asdict(SPLIT),
+        "split": asdict(split(evidence.votes is not None)),
         "evidence": _evidence_json(evidence),
         "certificate": statement(certificate),
     }

@@ -6,7 +6,8 @@ import numpy as np
 
 from certify import per_feature, renyi
 from certify.claims import Boundary
-from certify.confidence import SPLIT, bounds
+from certify.confidence import bounds, split
+from certify.evidence import VOTES_FEATURES
 from certify.exact import decimal
 from certify.fields import require
 from certify.noise import table
@@ -61,7 +62,11 @@ def samples_needed(plan: Plan, question: Question, radius: float) -> int | None:
 def _unanimous(plan: Plan, question: Question) -> Boundary:
     k, features = question.k, plan.features
     require(k < features, "k", k, f"be below the {features} features")
-    failure = decimal(question.failure_probability) * decimal(SPLIT.features) / features
+    failure = (
+        decimal(question.failure_probability)
+        * decimal(split(features <= VOTES_FEATURES).features)
+        / features
+    )
     slack = table(plan.recipe.noise).distance(plan.entries)
     both = bounds(
         np.array([question.samples, 0]), question.samples, question.confidence, failure, slack

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from certify.confidence import METHODS, ONE, Bounds, Split, bounds
+from certify.confidence import METHODS, ONE, Bounds, Budget, Split, bounds
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "certificates.json").read_text())
 NO_SLACK = Fraction(0)
@@ -132,7 +132,23 @@ def test_impossible_counts_are_refused(successes: int) -> None:
         bounds(np.array([successes]), 10, "fixed", Fraction(1, 100), NO_SLACK)
 
 
-@pytest.mark.parametrize("shares", [(0.9, 0.2), (0.0, 1.0), (1.0, -0.1)])
-def test_a_split_never_spends_more_than_there_is(shares: tuple[float, float]) -> None:
+@pytest.mark.parametrize("shares", [(0.9, 0.1, 0.1), (0.0, 0.5, 0.5), (0.5, -0.1, 0.1)])
+def test_a_split_never_spends_more_than_there_is(shares: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="share"):
         Split(*shares)
+
+
+def test_a_budget_is_a_union_over_everything_it_bounds() -> None:
+    """Features share by their number, pairs by all ordered pairs, whichever are looked at."""
+    budget = Budget(200, "fixed", Fraction(1, 10), Split(0.5, 0.25, 0.25), NO_SLACK)
+    counts = np.array([40, 100, 160])
+    shares = {
+        "features": (budget.features(counts), Fraction(5, 100) / 3),
+        "pairs": (budget.pairs(counts, features=9), Fraction(25, 1000) / 72),
+    }
+    for found, each in shares.values():
+        np.testing.assert_array_equal(
+            found.lower, bounds(counts, 200, "fixed", each, NO_SLACK).lower
+        )
+    alone = bounds(np.array([150]), 200, "fixed", Fraction(25, 1000), NO_SLACK)
+    assert budget.prediction(150).lower[0] == alone.lower[0]

@@ -1,0 +1,135 @@
+"""Route "pairwise": two features compared in the same samples, where shared votes cancel.
+
+For a reported i and another j let p10 be the probability that a sample votes for i and not for j,
+p01 the other way round. For Gaussian noise, r = R/scale,
+
+    h_i(x′) − h_j(x′) ≥ Φ(Φ⁻¹(p10) − r) − Φ(Φ⁻¹(p01) + r),
+
+and both half-spaces can be attained together, so no bound from these two numbers is better. The
+difference is positive for r < (Φ⁻¹(p10) − Φ⁻¹(p01))/2, with a lower bound on p10 and an upper
+bound on p01: the *pair radius*. A violation with `swaps` swaps at radius R needs sets A and B of
+that size all of whose pairs are *open*, pair radius below R. Peeling off, again and again, whoever
+has fewer than `swaps` open partners leaves every such A and B untouched; if nothing is left, there
+is none.
+
+At population values this proves at least what the per-feature route does (docs/theory.md). There
+are many more pairs than features to be right about at once, so both routes are tried.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise as neighbours
+
+import numpy as np
+from numpy.typing import NDArray
+
+from certify import curve
+from certify.confidence import ONE, Budget, Units
+from certify.evidence import Evidence
+from certify.exact import UndecidedError, ball, decimal, floor
+from certify.noise import Gaussian
+from certify.normal import quantile
+from certify.radius import UNITS_PER_INTENSITY
+
+# Quantiles as integers in units of 2^-32: a few thousand distinct ones serve all pairs.
+_QUANTILE_BITS = 32
+# Float64 products of such integers err by less than this many units of 10^-7; it is given away.
+_MARGIN = 1e-6
+_NOTHING = np.iinfo(np.int64).min // 4
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """How many samples voted for one of a pair and not the other; (reported, others) each.
+
+    inside_only: for the reported one; outside_only: for the other.
+    """
+
+    inside_only: Units
+    outside_only: Units
+
+
+def count(evidence: Evidence, reported: tuple[int, ...]) -> Pairs | None:
+    """Counts of each reported feature against each other one; None if single votes are not kept.
+
+    Rows follow `reported`, columns the other features in ascending order.
+    """
+    if evidence.votes is None:
+        return None
+    others = np.setdiff1d(np.arange(evidence.features), reported)
+    rows = np.array(reported)
+    # Sums of zeros and ones below 2^24 are exact in float32, whose products are the fastest.
+    votes = np.unpackbits(evidence.votes, axis=1, count=evidence.features).astype(np.float32)
+    both = np.zeros((len(rows), len(others)))
+    for start, stop in neighbours([*range(0, len(votes), 1 << 20), len(votes)]):
+        both += votes[start:stop, rows].T @ votes[start:stop][:, others]
+    shared, counts = both.astype(np.int64), evidence.counts
+    return Pairs(counts[rows][:, None] - shared, counts[others][None, :] - shared)
+
+
+def radii(pairs: Pairs, features: int, budget: Budget, law: Gaussian) -> list[int]:
+    """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
+    inside = budget.pairs(pairs.inside_only.ravel(), features)
+    outside = budget.pairs(pairs.outside_only.ravel(), features)
+    each = pair_radii(inside.lower, outside.upper, law).reshape(pairs.inside_only.shape)
+    return curve_of(each)
+
+
+def pair_radii(lower: Units, upper: Units, law: Gaussian) -> NDArray[np.int64]:
+    """scale/2 · (Φ⁻¹(lower) − Φ⁻¹(upper)) rounded down strictly, in units of 10^-7."""
+    gap = _quantiles(lower, up=False) - _quantiles(upper, up=True)
+    factor = float(decimal(law.scale) * UNITS_PER_INTENSITY / 2 ** (_QUANTILE_BITS + 1))
+    with np.errstate(invalid="ignore"):
+        units = np.floor(gap.astype(np.float64) * factor - _MARGIN)
+    return np.where(units > 0, units, 0).astype(np.int64)
+
+
+def _quantiles(units: Units, *, up: bool) -> Units:
+    """Φ⁻¹ in units of 2^-32, rounded outward; far below everything where it is not finite."""
+    values, index = np.unique(units, return_inverse=True)
+    return np.array([_quantile(int(value), up) for value in values])[index]
+
+
+def _quantile(unit: int, up: bool) -> int:
+    value = quantile(Fraction(unit, ONE)) * ball(1 << _QUANTILE_BITS)
+    try:
+        return -floor(-value) if up else floor(value)
+    except UndecidedError:
+        # Φ⁻¹(0) below, Φ⁻¹(1) above: either way the gap is hopeless and the pair proves nothing.
+        return -_NOTHING if up else _NOTHING
+
+
+def curve_of(pair_radii: NDArray[np.int64]) -> list[int]:
+    """For swaps = 1, 2, …: the largest R at which the pairs with radius below R hold no violation.
+
+    That is the least v for which peeling the pairs of radius ≤ v leaves something.
+    """
+    values = np.unique(pair_radii)
+    by_row, by_column = np.sort(pair_radii, axis=1), np.sort(pair_radii, axis=0)
+
+    def radius(swaps: int) -> int:
+        # At v, `swaps` rows and as many columns must each have that many pairs of radius ≤ v.
+        rows, columns = by_row[:, swaps - 1], by_column[swaps - 1]
+        least = max(np.partition(side, swaps - 1)[swaps - 1] for side in (rows, columns))
+        low, high = int(np.searchsorted(values, least)), len(values) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if survives(pair_radii <= values[middle], swaps):
+                high = middle
+            else:
+                low = middle + 1
+        return int(values[low])
+
+    return curve.radii(radius, min(pair_radii.shape))
+
+
+def survives(is_open: NDArray[np.bool_], swaps: int) -> bool:
+    """Whether peeling leaves rows and columns with at least `swaps` open partners each."""
+    while True:
+        rows = np.count_nonzero(is_open, axis=1) >= swaps
+        columns = np.count_nonzero(is_open[rows], axis=0) >= swaps
+        if not columns.any():
+            return False
+        if rows.all() and columns.all():
+            return True
+        is_open = is_open[rows][:, columns]
