@@ -20,6 +20,7 @@ from certify.fields import base64_bytes, closed, require
 
 PAYLOAD_TYPE = "application/vnd.affidavit.certificate+json"
 SIGNATURE_BYTES = 64
+UNSIGNED = "It is not signed: nothing says who made the evidence."
 _FIELDS, _SIGNATURE = {"payload", "payloadType", "signatures"}, {"keyid", "sig"}
 
 

@@ -20,7 +20,7 @@ from certify.certificate import Certificate, certify
 from certify.document import KEY_SOURCES, statement
 from certify.reading import Document, contents, parse
 from certify.reading import document as read
-from certify.signature import Envelope, envelope, is_envelope, keyid, public_key
+from certify.signature import UNSIGNED, Envelope, envelope, is_envelope, keyid, public_key
 
 DESCRIPTION = """\
 Check a certificate document: recompute every claim in it from the evidence it carries.
@@ -92,7 +92,7 @@ def verify(data: bytes, key: Ed25519PublicKey | None = None) -> Report:
 def _signature(sealed: Envelope | None, key: Ed25519PublicKey | None) -> str:
     """The state of the signature in words, for a document whose checks hold."""
     if sealed is None:
-        return "It is not signed: nothing says who made the evidence."
+        return UNSIGNED
     if key is None:
         return (
             f"It names the signing key {sealed.keyid}, which was NOT checked: no public key was "

@@ -14,8 +14,9 @@ from certify import wording
 from certify.document import Asked
 from certify.verify import verify
 from models.registry import Card
-from service import gallery
+from service import gallery, keys
 from service.failures import as_problem
+from service.keys import Signer
 from service.negotiation import NPY, PNG
 from service.orders import share
 from service.pipeline import Certified, Explained, Steps
@@ -50,14 +51,14 @@ def explanation(done: Explained, kind: str) -> bytes:
     return explain_answer(done).model_dump_json().encode()
 
 
-def certificate(done: Certified, kind: str) -> bytes:
+def certificate(done: Certified, kind: str, signer: Signer | None) -> bytes:
     """The body of a certificate in this content type."""
     if kind == PNG:
         return gallery.regions(done)
     if kind == NPY:
         plan = done.plan
         return npy(done.certificate.feature_radii.reshape(plan.rows, plan.columns))
-    return certify_answer(done).model_dump_json().encode()
+    return certify_answer(done, signer).model_dump_json().encode()
 
 
 def explain_answer(done: Explained) -> ExplainAnswer:
@@ -86,28 +87,29 @@ def explain_answer(done: Explained) -> ExplainAnswer:
     )
 
 
-def certify_answer(done: Certified) -> CertifyAnswer:
-    """A certificate in words and numbers, with its document."""
+def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
+    """A certificate in words and numbers, with its document, signed if there is a signer."""
     order, proven, card = done.order, done.certificate, done.order.card
     at_least, radius = wording.answer(order.asked, proven)
     spots = [
         Spot(at_least=p.at_least, overlap=p.at_least / proven.k, radius=p.radius, route=p.route)
         for p in proven.curve
     ]
+    label = card.classes[done.plan.target]
+    issued, signature = keys.issue(done.document, signer)
+    words = wording.summary(done.plan, order.question, order.asked, proven, label)
     return CertifyAnswer(
-        summary=wording.summary(
-            done.plan, order.question, order.asked, proven, card.classes[done.plan.target]
-        ),
+        summary=[*words, signature],
         prediction=prediction(done.look, card),
         target=done.plan.target,
-        label=card.classes[done.plan.target],
+        label=label,
         key=done.plan.key,
         key_origin="fresh" if order.noise.fresh else "request",
         samples=done.evidence.samples,
         answer=Reply(asked=_asked(order.asked), k=proven.k, at_least=at_least, radius=radius),
         curve=spots,
         reported=list(proven.reported),
-        certificate=done.document,
+        certificate=issued,
         pictures=_pictures(done) if order.pictures else None,
     )
 
@@ -139,10 +141,15 @@ def verification(body: bytes) -> VerifyAnswer:
     parse_json(body)
     report = verify(body)
     checks = [VerifyCheck(name=c.name, holds=c.holds, found=c.found) for c in report.checks]
-    return VerifyAnswer(holds=report.holds, checks=checks, words=list(report.words))
+    return VerifyAnswer(
+        holds=report.holds,
+        checks=checks,
+        words=list(report.words),
+        signature=report.signature,
+    )
 
 
-async def events(steps: Steps, retry_after: int) -> AsyncIterator[bytes]:
+async def events(steps: Steps, retry_after: int, signer: Signer | None) -> AsyncIterator[bytes]:
     """Server-sent events: `progress` as samples come, then `result` or `problem`."""
     try:
         async with aclosing(steps):
@@ -150,7 +157,7 @@ async def events(steps: Steps, retry_after: int) -> AsyncIterator[bytes]:
                 if isinstance(step, Progress):
                     yield event("progress", step.model_dump_json(ensure_ascii=True))
                 else:
-                    made = await asyncio.to_thread(certify_answer, step)
+                    made = await asyncio.to_thread(certify_answer, step, signer)
                     yield event("result", made.model_dump_json(ensure_ascii=True))
     except Exception as error:
         yield event(

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from models.images import BadImage
 from service import openapi
 from service.failures import as_problem
+from service.keys import signer
 from service.pool import Pool, PoolError
 from service.problems import ProblemError
 from service.routes import Service, router
@@ -27,7 +28,10 @@ a document that anyone can verify."""
 
 
 def create_app(settings: Settings, pool: Pool) -> FastAPI:
-    """The application over this pool, which it starts and stops with its lifespan."""
+    """The application over this pool, which it starts and stops with its lifespan.
+
+    Raises BadKey if documents are to be signed and the key is not fit for it.
+    """
     app = FastAPI(
         title="Affidavit",
         version=version("affidavit"),
@@ -39,7 +43,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = Service(settings, pool)
+    app.state.service = Service(settings, pool, signer(settings.signing_key))
     app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     for kind in (ProblemError, BadImage, PoolError, HTTPException, Exception):

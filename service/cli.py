@@ -4,8 +4,6 @@ Exit status: 0 done; 1 it failed, or a document does not hold; 2 what was asked 
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,16 +12,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from models.images import BadImage
-from service import output, worker_process
-from service.failures import bad_image
-from service.pool import PoolError
-from service.problems import ProblemError
+from service import key_commands, output, worker_process
+from service.complaints import Impossible, complaints
 from service.serving import serve as run_server
 from service.settings import Settings
-from service.sources import Offline, Remote, Source, Unreachable
+from service.sources import Offline, Remote, Source
 
-FAILED, IMPOSSIBLE = 1, 2
 HELP = (
     "Saliency maps under oath.\n\n"
     "Which parts of this picture did the model look at, and how far can anyone tamper with the "
@@ -33,7 +27,8 @@ HELP = (
     "possible."
 )
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
-said, complaints = Console(), Console(stderr=True)
+app.add_typer(key_commands.app, name="keys")
+said = Console()
 
 Image = Annotated[Path, typer.Argument(help="The photograph: JPEG, PNG or WebP.")]
 Server = Annotated[
@@ -74,7 +69,7 @@ def explain(
     Writes overlay.png, map.npy and explanation.json.
     """
     options = locals()
-    with _complaints():
+    with complaints():
         fields, source, photo = _request(options), _source(server), _read(image)
         with said.status("looking under noise" if method != "gradient" else "looking"):
             answer = asyncio.run(source.explain(photo, fields))
@@ -116,7 +111,7 @@ def certify(
     Writes overlay.png, regions.png, certificate.json, map.npy and radii.npy.
     """
     options = locals()
-    with _complaints():
+    with complaints():
         fields, source, photo = _request(options), _source(server), _read(image)
         answer = asyncio.run(output.follow(source.certify(photo, fields), said))
         output.print_prediction(said, answer.prediction, answer.label)
@@ -141,7 +136,7 @@ def models(server: Server = None) -> None:
 
     Example: affidavit models
     """
-    with _complaints():
+    with complaints():
         output.print_models(said, asyncio.run(_source(server).models()))
 
 
@@ -159,7 +154,7 @@ def serve(
     Everything else is set by environment variables; docs/operating.md lists them.
     """
     options = locals()
-    with _complaints():
+    with complaints():
         asyncio.run(run_server(_settings(**options), said))
 
 
@@ -175,32 +170,6 @@ def worker(context: typer.Context) -> None:
 def main() -> None:
     """Entry point of the `affidavit` command."""
     app()
-
-
-class Impossible(Exception):
-    """What was asked cannot be done, in words for whoever typed it."""
-
-
-@contextmanager
-def _complaints() -> Iterator[None]:
-    """Turn what can go wrong into words on standard error and an exit status."""
-    try:
-        yield
-    except BadImage as error:
-        raise _exit(bad_image(error)) from None
-    except ProblemError as error:
-        raise _exit(error) from None
-    except Impossible as error:
-        complaints.print(str(error), highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(IMPOSSIBLE) from None
-    except (PoolError, Unreachable, OSError, EOFError) as error:
-        complaints.print(f"failed: {error}", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(FAILED) from None
-
-
-def _exit(error: ProblemError) -> typer.Exit:
-    output.print_problem(complaints, error.problem())
-    return typer.Exit(IMPOSSIBLE if error.status < 500 else FAILED)
 
 
 def _request(options: dict[str, Any]) -> dict[str, Any]:

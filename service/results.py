@@ -81,7 +81,9 @@ class CertifyAnswer(Wire):
     answer: Reply
     curve: list[Spot]
     reported: list[int] = Field(description="the k features, best first, numbered row by row")
-    certificate: dict[str, Any] = Field(description="the whole document, for POST /v1/verify")
+    certificate: dict[str, Any] = Field(
+        description="the whole document, in a DSSE envelope if the service signs; for /v1/verify"
+    )
     pictures: Pictures | None = None
 
 
@@ -151,6 +153,7 @@ class VerifyAnswer(Wire):
     holds: bool = Field(description="whether every check holds")
     checks: list[VerifyCheck]
     words: list[str] = Field(description="what the document says; empty unless it can be read")
+    signature: str = Field(description="whether it is signed and by which key, unchecked here")
 
 
 class Alive(Wire):

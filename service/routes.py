@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from models import registry
 from service import answers, pipeline, results, schemas
 from service.failures import unavailable
+from service.keys import Signer
 from service.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.openapi import POSTED, SAMPLED, body
 from service.openapi import answers as declared
@@ -27,6 +28,7 @@ class Service:
 
     settings: Settings
     pool: Pool
+    signer: Signer | None
 
 
 def _service(request: Request) -> Service:
@@ -86,13 +88,14 @@ async def certify(request: Request) -> Response:
     )
     steps = pipeline.certify(service.pool, order, subject, proofs=kind == EVENTS)
     if kind == EVENTS:
-        stream = answers.events(steps, service.settings.retry_after_seconds)
+        stream = answers.events(steps, service.settings.retry_after_seconds, service.signer)
         return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
     try:
         certified = await pipeline.last(steps, request.is_disconnected)
     except pipeline.Abandoned:
         return Response(status_code=499)
-    return Response(await asyncio.to_thread(answers.certificate, certified, kind), media_type=kind)
+    made = await asyncio.to_thread(answers.certificate, certified, kind, service.signer)
+    return Response(made, media_type=kind)
 
 
 @router.get(

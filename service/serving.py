@@ -35,18 +35,22 @@ def worker_pool(settings: Settings) -> WorkerPool:
 async def serve(settings: Settings, console: Console) -> None:
     """Serve until interrupted; says the address at once and a curl line when workers answer.
 
-    Raises OSError if the address is taken or not ours.
+    Raises OSError if the address is taken or not ours, BadKey for a signing key that is not fit.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    pool, listening = worker_pool(settings), _listen(settings)
+    pool = worker_pool(settings)
+    app, listening = create_app(settings, pool), _listen(settings)
     config = uvicorn.Config(
-        create_app(settings, pool),
+        app,
         log_level="warning",
         log_config=None,
         timeout_graceful_shutdown=FAREWELL_SECONDS,
     )
     server, url = uvicorn.Server(config), address(settings.host, listening.getsockname()[1])
     console.print(f"affidavit serves on {url}", highlight=False, soft_wrap=True)
+    signer = app.state.service.signer
+    signs = f"signed with key {signer.keyid}" if signer else "not signed"
+    console.print(f"documents are {signs}", highlight=False, soft_wrap=True)
     herald = asyncio.create_task(_herald(pool, server, url, settings, console))
     farewell = asyncio.create_task(_farewell(pool, server))
     try:

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(
         default=5.0, gt=0, description="how long /readyz waits for a worker to answer"
     )
+    signing_key: Path | None = Field(
+        default=None,
+        description="file of the Ed25519 key that signs documents; unset: they are unsigned",
+    )
 
     @classmethod
     def variables(cls) -> dict[str, str]:

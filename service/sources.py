@@ -9,6 +9,7 @@ import httpx
 
 from models import registry
 from service import answers, pipeline
+from service.keys import signer
 from service.negotiation import EVENTS, JSON
 from service.orders import certify_order, explain_order
 from service.pool import LocalPool, Pool
@@ -35,10 +36,11 @@ class Source(Protocol):
 
 
 class Offline:
-    """Computes in this process, by the pipeline that the server runs."""
+    """Computes in this process, by the pipeline that the server runs. Raises BadKey when made."""
 
     def __init__(self, settings: Settings, pool: Pool | None = None) -> None:
         self._settings = settings
+        self._signer = signer(settings.signing_key)
         self._pool = pool or LocalPool(device=settings.device, chunk_seconds=settings.chunk_seconds)
 
     async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer:
@@ -59,7 +61,10 @@ class Offline:
         try:
             async with aclosing(pipeline.certify(self._pool, order, subject, proofs=True)) as steps:
                 async for step in steps:
-                    yield step if isinstance(step, Progress) else answers.certify_answer(step)
+                    if isinstance(step, Progress):
+                        yield step
+                    else:
+                        yield answers.certify_answer(step, self._signer)
         finally:
             await self._pool.stop()
 

@@ -16,10 +16,14 @@ def test_the_manual_lists_every_setting_with_its_default_and_help() -> None:
     listed = {name: (default, says) for name, default, says in ROW.findall(MANUAL.read_text())}
     fields = Settings.model_fields
     expected = {
-        f"AFFIDAVIT_{name.upper()}": (str(field.default), field.description)
+        f"AFFIDAVIT_{name.upper()}": (_shown(field.default), field.description)
         for name, field in fields.items()
     }
     assert listed == expected
+
+
+def _shown(default: object) -> str:
+    return "unset" if default is None else str(default)
 
 
 def test_environment_overrides_and_arguments_override_that(
