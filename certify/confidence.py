@@ -61,13 +61,14 @@ def split(votes_kept: bool) -> Split:
 class Method:
     """A way to bound a probability from successes among independent trials.
 
-    guess(successes, trials, failure_probability) approximates lower bounds in floats; proves(
-    successes, trials, failure_probability, probability) is True only if `probability` is a valid
-    lower bound, two-sided at that failure probability.
+    guess(successes, trials, failure_probability) approximates lower bounds in floats; test(
+    successes, trials, failure_probability) is a function of a ball that is True only if every
+    number in it is a valid lower bound, two-sided at that failure probability. It is asked about
+    numbers strictly between 0 and the observed frequency.
     """
 
     guess: Callable[[Floats, int, float], Floats]
-    proves: Callable[[int, int, Fraction, Fraction], bool]
+    test: Callable[[int, int, Fraction], Callable[[arb], bool]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,18 +97,22 @@ class Budget:
         """Bounds on every feature's probability, all at once within the features' share."""
         return self._bounds(successes, self.split.features, successes.size)
 
-    def pairs(self, successes: Units, features: int) -> Bounds:
-        """Bounds on any of the ordered pairs of features, all pairs at once: whoever chooses which
-        pairs to look at may do so by the same samples."""
-        return self._bounds(successes, self.split.pairs, features * (features - 1))
+    def pairs_lower(self, successes: Units, features: int) -> Units:
+        """Lower bounds on any of the ordered pairs of features, two-sided, all pairs at once:
+        whoever chooses which pairs to look at may do so by the same samples."""
+        each = self._each(self.split.pairs, features * (features - 1))
+        return lower_bounds(successes, self.samples, self.confidence, each, self.slack)
 
     def prediction(self, successes: int) -> Bounds:
         """Bounds on the probability of the target class."""
         return self._bounds(np.array([successes]), self.split.prediction, 1)
 
     def _bounds(self, successes: Units, share: float, number: int) -> Bounds:
-        each = self.failure_probability * decimal(share) / number
+        each = self._each(share, number)
         return bounds(successes, self.samples, self.confidence, each, self.slack)
+
+    def _each(self, share: float, number: int) -> Fraction:
+        return self.failure_probability * decimal(share) / number
 
 
 def bounds(
@@ -118,33 +123,47 @@ def bounds(
     successes: array of counts out of `trials`. slack: distance of the drawn law from the exact one,
     by which every bound is widened. Raises ValueError for counts outside 0..trials.
     """
-    inside = bool(np.all((successes >= 0) & (successes <= trials)))
-    require(inside, "successes", successes.tolist(), f"lie in 0..{trials}")
-    values, index = np.unique(np.concatenate([successes, trials - successes]), return_inverse=True)
-    widening = -int(-slack * ONE // 1)
-    proven = _lower(values, trials, METHODS[confidence], failure_probability)[index]
-    lower, complement = np.split(np.maximum(proven - widening, 0), 2)
+    both = np.concatenate([successes, trials - successes])
+    lower, complement = np.split(
+        lower_bounds(both, trials, confidence, failure_probability, slack), 2
+    )
     return Bounds(lower, ONE - complement)
 
 
-def _lower(successes: Units, trials: int, method: Method, failure: Fraction) -> Units:
+def lower_bounds(
+    successes: Units, trials: int, confidence: str, failure_probability: Fraction, slack: Fraction
+) -> Units:
+    """The lower halves of `bounds`. The upper bound of n is ONE less the lower of trials − n."""
+    inside = bool(np.all((successes >= 0) & (successes <= trials)))
+    require(inside, "successes", successes.tolist(), f"lie in 0..{trials}")
+    values, index = np.unique(successes, return_inverse=True)
+    widening = -int(-slack * ONE // 1)
+    proven = _proven(values, trials, METHODS[confidence], failure_probability)
+    return np.maximum(proven - widening, 0)[index]
+
+
+def _proven(successes: Units, trials: int, method: Method, failure: Fraction) -> Units:
     guesses = np.zeros(len(successes))
     some = successes > 0
     guesses[some] = method.guess(successes[some].astype(np.float64), trials, float(failure))
     units = [
-        _lower_unit(count, trials, method, failure, guess)
+        _proven_unit(count, trials, method, failure, guess)
         for count, guess in zip(successes.tolist(), (guesses * ONE).tolist(), strict=True)
     ]
     return np.array(units, dtype=np.int64)
 
 
-def _lower_unit(
+def _proven_unit(
     successes: int, trials: int, method: Method, failure: Fraction, guess: float
 ) -> int:
-    def proves(unit: int) -> bool:
-        return method.proves(successes, trials, failure, Fraction(unit, ONE))
+    if not successes:
+        return 0
+    test = method.test(successes, trials, failure)
 
-    return largest(proves, guess, ONE) if successes else 0
+    def proves(unit: int) -> bool:
+        return unit * trials < successes * ONE and test(arb(unit) / ONE)
+
+    return largest(proves, guess, ONE)
 
 
 def _sequence_log_wealth(successes: Floats, trials: int, probability: Floats) -> Floats:
@@ -164,34 +183,30 @@ def _sequence_guess(successes: Floats, trials: int, failure: float) -> Floats:
     return low
 
 
-def _sequence_proves(successes: int, trials: int, failure: Fraction, probability: Fraction) -> bool:
+def _sequence_test(successes: int, trials: int, failure: Fraction) -> Callable[[arb], bool]:
     """Beta-binomial mixture: ∫∏Bern(q)dBeta(½, ½)(q) ≥ ∏Bern(p)/failure, p below the frequency.
 
     The ratio is a nonnegative martingale under p that starts at 1, so with probability 1 − failure
     it never reaches 1/failure, at any number of trials (Ville). Reference: Robbins, Annals of
     Mathematical Statistics 41(5), 1970; Howard et al., arXiv:1810.08240, section 3.
     """
-    if not 0 < probability < Fraction(successes, trials):
-        return probability == 0
-    rest, half = trials - successes, Fraction(1, 2)
-    mixture = ball(successes + half).lgamma() + ball(rest + half).lgamma()
-    mixture -= ball(trials + 1).lgamma() + arb.pi().log()
-    bet = successes * ball(probability).log() + rest * ball(1 - probability).log()
-    return bool(mixture - bet >= -ball(failure).log())
+    rest, half = trials - successes, arb(1) / 2
+    mixture = (successes + half).lgamma() + (rest + half).lgamma()
+    level = mixture - arb(trials + 1).lgamma() - arb.pi().log() + ball(failure).log()
+    return lambda p: bool(successes * p.log() + rest * (1 - p).log() <= level)
 
 
 def _exact_guess(successes: Floats, trials: int, failure: float) -> Floats:
     return np.asarray(special.betaincinv(successes, trials - successes + 1, failure / 2))
 
 
-def _exact_proves(successes: int, trials: int, failure: Fraction, probability: Fraction) -> bool:
-    """Clopper–Pearson: P(Binomial(trials, probability) ≥ successes) ≤ failure / 2.
+def _exact_test(successes: int, trials: int, failure: Fraction) -> Callable[[arb], bool]:
+    """Clopper–Pearson: P(Binomial(trials, p) ≥ successes) ≤ failure / 2.
 
     Reference: Clopper & Pearson, Biometrika 26(4), 1934.
     """
-    if not 0 < probability < Fraction(successes, trials):
-        return probability == 0
-    return bool(_upper_tail(successes, trials, ball(probability)) <= ball(failure / 2))
+    half = ball(failure / 2)
+    return lambda p: bool(_upper_tail(successes, trials, p) <= half)
 
 
 def _upper_tail(successes: int, trials: int, probability: arb) -> arb:
@@ -219,7 +234,7 @@ def _binomial_term(successes: int, trials: int, probability: arb) -> arb:
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "anytime": Method(_sequence_guess, _sequence_proves),
-        "fixed": Method(_exact_guess, _exact_proves),
+        "anytime": Method(_sequence_guess, _sequence_test),
+        "fixed": Method(_exact_guess, _exact_test),
     }
 )

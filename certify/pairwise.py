@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from certify import curve
 from certify.confidence import ONE, Budget, Units
 from certify.evidence import Evidence
-from certify.exact import UndecidedError, ball, decimal, floor
+from certify.exact import UndecidedError, decimal, floor
 from certify.noise import Gaussian
 from certify.normal import quantile
 from certify.radius import UNITS_PER_INTENSITY
@@ -69,10 +69,9 @@ def count(evidence: Evidence, reported: tuple[int, ...]) -> Pairs | None:
 
 def radii(pairs: Pairs, features: int, budget: Budget, law: Gaussian) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    inside = budget.pairs(pairs.inside_only.ravel(), features)
-    outside = budget.pairs(pairs.outside_only.ravel(), features)
-    each = pair_radii(inside.lower, outside.upper, law).reshape(pairs.inside_only.shape)
-    return curve_of(each)
+    either = np.concatenate([pairs.inside_only, budget.samples - pairs.outside_only])
+    lower, complement = np.split(budget.pairs_lower(either, features), 2)
+    return curve_of(pair_radii(lower, ONE - complement, law))
 
 
 def pair_radii(lower: Units, upper: Units, law: Gaussian) -> NDArray[np.int64]:
@@ -87,11 +86,11 @@ def pair_radii(lower: Units, upper: Units, law: Gaussian) -> NDArray[np.int64]:
 def _quantiles(units: Units, *, up: bool) -> Units:
     """Φ⁻¹ in units of 2^-32, rounded outward; far below everything where it is not finite."""
     values, index = np.unique(units, return_inverse=True)
-    return np.array([_quantile(int(value), up) for value in values])[index]
+    return np.array([_quantile(value, up) for value in values.tolist()])[index]
 
 
 def _quantile(unit: int, up: bool) -> int:
-    value = quantile(Fraction(unit, ONE)) * ball(1 << _QUANTILE_BITS)
+    value = quantile(Fraction(unit, ONE)) * (1 << _QUANTILE_BITS)
     try:
         return -floor(-value) if up else floor(value)
     except UndecidedError:

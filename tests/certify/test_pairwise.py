@@ -126,7 +126,7 @@ def test_at_population_values_never_behind_per_feature(seed: int, features: int)
     cut = Boundary(reported, np.sort(heights[order[:votes]]), -np.sort(-heights[order[votes:]]))
     lower = (np.clip(found.inside_only / 300, 1e-4, 1 - 1e-4) * ONE).astype(np.int64)
     upper = (np.clip(found.outside_only / 300, 1e-4, 1 - 1e-4) * ONE).astype(np.int64)
-    each = pairwise.pair_radii(lower.ravel(), upper.ravel(), LAW).reshape(lower.shape)
+    each = pairwise.pair_radii(lower, upper, LAW)
     if (evidence.counts[list(reported)] < 299).all() and (evidence.counts[order[votes:]] > 0).all():
         weaker, stronger = per_feature.radii(cut, LAW), curve_of(each)
         assert all(a <= b + 3 for a, b in zip(weaker, stronger, strict=True))
