@@ -5,9 +5,11 @@ with the picture as a file. Both end as the same `Parcel`. The body is read as a
 as soon as it is too large.
 """
 
+import asyncio
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +41,10 @@ async def read(request: Request, limit: int) -> Parcel:
     """The parcel of a request whose body has at most `limit` bytes; raises ProblemError."""
     kind = content_type(request, (JSON, FORM))
     body = await read_body(request, limit)
-    return _from_json(body) if kind == JSON else await _from_form(request, body)
+    # Parsing a large body takes seconds, and others are to be answered meanwhile.
+    if kind == JSON:
+        return await asyncio.to_thread(_from_json, body)
+    return await _from_form(request, body)
 
 
 def content_type(request: Request, allowed: Iterable[str]) -> str:
@@ -106,9 +111,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) == len(pairs):
         return made
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
-    raise refuse("malformed-body", _twice(twice, names.count(twice)))
+    name, times = Counter(name for name, _ in pairs).most_common(1)[0]
+    raise refuse("malformed-body", _twice(name, times))
 
 
 def _twice(name: str, times: int) -> Fault:
@@ -127,6 +131,8 @@ def _from_json(body: bytes) -> Parcel:
     fields = parse_json(body)
     if not isinstance(fields, dict):
         raise _malformed(type(fields).__name__, "it must be an object")
+    if len(fields) > MOST_FIELDS:
+        raise _malformed(f"{len(fields)} fields", f"a request has at most {MOST_FIELDS}")
     return Parcel(fields, _base64(fields.pop(IMAGE, None)), textual=False)
 
 
@@ -145,10 +151,8 @@ def _base64(text: Any) -> bytes:
 
 async def _from_form(request: Request, body: bytes) -> Parcel:
     parts = await _parts(request, body)
-    names = [name for name, _ in parts]
-    twice = [
-        _twice(name, names.count(name)) for name in dict.fromkeys(names) if names.count(name) > 1
-    ]
+    times = Counter(name for name, _ in parts)
+    twice = [_twice(name, count) for name, count in times.items() if count > 1]
     if twice:
         raise refuse("malformed-body", *twice)
     fields = dict(parts)

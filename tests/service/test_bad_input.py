@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import struct
+import threading
 import zlib
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from service import requests
 from service.problems import KINDS, PREFIX
 from service.schemas import CertifyParameters
 
@@ -261,6 +263,35 @@ def test_bodies(client: Any, pool: Any, body: bytes, kind: str, field: str) -> N
 )
 def test_headers(client: Any, pool: Any, headers: dict[str, str], kind: str, field: str) -> None:
     assert_refused(client.post("/v1/certify", content=b"??", headers=headers), kind, field, pool)
+
+
+@pytest.mark.timeout(60)
+def test_many_names_cost_no_more_than_their_bytes(client: Any, pool: Any) -> None:
+    """Counting each name against all others would take half an hour here."""
+    names = ",".join(f'"{n}":1' for n in range(400_000))
+    headers = {"content-type": "application/json"}
+    for body, blamed in (("{%s}", "body"), ('{%s,"0":1}', "0")):
+        response = client.post("/v1/certify", content=body % names, headers=headers)
+        assert_refused(response, "malformed-body", blamed, pool)
+
+
+def test_more_fields_than_a_request_can_have(client: Any, pool: Any) -> None:
+    response = client.certify(GOOD, **{f"x{n}": n for n in range(99)})
+    (error,) = assert_refused(response, "malformed-body", "body", pool)
+    assert "at most 64" in error["rule"]
+
+
+def test_json_is_parsed_beside_the_event_loop(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop answers others while a large body is parsed."""
+    parse, threads = requests.parse_json, []
+
+    def noted(body: bytes) -> Any:
+        threads.append(threading.current_thread())
+        return parse(body)
+
+    monkeypatch.setattr(requests, "parse_json", noted)
+    assert client.explain(GOOD, method="gradient").status_code == 200
+    assert threads and threading.main_thread() not in threads
 
 
 def test_a_query_string_is_refused_and_not_silently_ignored(client: Any, pool: Any) -> None:
