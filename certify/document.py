@@ -22,6 +22,7 @@ from certify.plan import Plan, Question
 TYPE = "affidavit/certificate"
 VERSION = 1
 KEY_SOURCES = ("service", "request")
+STOPS = ("never", "proven")
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,21 @@ class Subject:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the request wanted to know: an overlap, a radius, or neither (0) for the whole curve."""
+    """What the request wanted to know: an overlap, a radius, both, or neither (0) for the whole
+    curve.
+
+    stop: "never" draws all samples; "proven" ends once overlap and radius, both given, are proven
+    or out of reach (`certify.stopping`).
+    """
 
     overlap: float
     radius: float
+    stop: str = "never"
 
     def __post_init__(self) -> None:
+        require(self.stop in STOPS, "stop", self.stop, f"be one of {', '.join(STOPS)}")
+        claim = bool(self.overlap and self.radius) or self.stop == "never"
+        require(claim, "stop", self.stop, "be never unless overlap and radius are asked")
         require(0 <= self.overlap <= 1, "overlap", self.overlap, "lie in 0..1")
         require(0 <= self.radius <= 1e6, "radius", self.radius, "be 0 or positive")
 

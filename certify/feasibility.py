@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from certify import per_feature, renyi
+from certify import per_feature, renyi, simplex
 from certify.claims import Boundary
-from certify.confidence import bounds, split
+from certify.confidence import Budget, split
 from certify.evidence import VOTES_FEATURES
 from certify.exact import decimal
 from certify.fields import require
@@ -17,34 +17,40 @@ from certify.radius import intensity
 MOST_SAMPLES = 10**8
 
 
-def best_radius(plan: Plan, question: Question) -> float:
-    """No outcome of `question.samples` samples proves more than this radius for any overlap.
+def best_radius(plan: Plan, question: Question, swaps: int | None = None) -> float:
+    """No outcome of `question.samples` samples proves more than this radius for `swaps` swaps.
 
-    The best outcome is unanimous: every sample votes for the k reported and for no other feature.
-    Every route is monotone in the bounds, so none does better on less.
+    Without `swaps`, for any overlap. The best outcome is unanimous: every sample votes for the k
+    reported and for no other feature. Every route is monotone in the bounds, so none does better on
+    less. Pairs are then as clear as features, with a smaller share each: that route need not be
+    asked. Infinite, which refuses nothing, if a sample has fewer votes than k: unanimity about k
+    features is then out of reach, and its masses exceed 1.
     """
     examined = _unanimous(plan, question)
-    law, swaps = plan.recipe.noise, examined.largest_swaps
-    # With fewer votes than k, unanimity about k features is out of reach and its masses exceed 1:
-    # the Rényi route's limit is then not computed, but nothing is refused that might be proven.
-    if plan.recipe.votes < question.k and examined.inside[0] > examined.outside[0]:
+    law, votes = plan.recipe.noise, plan.recipe.votes
+    most = examined.largest_swaps
+    swaps = min(swaps or most, most)
+    if votes < question.k and examined.inside[0] > examined.outside[0]:
         return float("inf")
     return intensity(
         max(
             per_feature.radius(examined, swaps, law),
-            renyi.radius(examined, swaps, plan.recipe.votes, law),
+            simplex.radius(examined, swaps, votes, law),
+            renyi.radius(examined, swaps, votes, law),
         )
     )
 
 
-def samples_needed(plan: Plan, question: Question, radius: float) -> int | None:
-    """The fewest samples of which some outcome proves `radius` (0: anything at all).
+def samples_needed(
+    plan: Plan, question: Question, radius: float, swaps: int | None = None
+) -> int | None:
+    """The fewest samples of which some outcome proves `radius` (0: anything) for `swaps` swaps.
 
     None if MOST_SAMPLES do not suffice.
     """
 
     def could(samples: int) -> bool:
-        reached = best_radius(plan, replace(question, samples=samples))
+        reached = best_radius(plan, replace(question, samples=samples), swaps)
         return reached > 0 and reached >= radius
 
     high = 1
@@ -62,14 +68,13 @@ def samples_needed(plan: Plan, question: Question, radius: float) -> int | None:
 def _unanimous(plan: Plan, question: Question) -> Boundary:
     k, features = question.k, plan.features
     require(k < features, "k", k, f"be below the {features} features")
-    failure = (
-        decimal(question.failure_probability)
-        * decimal(split(features <= VOTES_FEATURES).features)
-        / features
+    samples = question.samples
+    budget = Budget(
+        samples,
+        question.confidence,
+        decimal(question.failure_probability),
+        split(features <= VOTES_FEATURES),
+        table(plan.recipe.noise).distance(plan.entries),
     )
-    slack = table(plan.recipe.noise).distance(plan.entries)
-    both = bounds(
-        np.array([question.samples, 0]), question.samples, question.confidence, failure, slack
-    )
-    inside, outside = np.repeat(both.lower[:1], k), np.repeat(both.upper[1:], features - k)
-    return Boundary(tuple(range(k)), inside, outside)
+    both = budget.features(np.array([samples] * k + [0] * (features - k)))
+    return Boundary(tuple(range(k)), both.lower[:k], both.upper[k:])

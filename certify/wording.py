@@ -1,10 +1,10 @@
 """Certificates in plain words, so that nobody has to read the numbers to know what they say."""
 
 from certify.certificate import Certificate
-from certify.claims import at_least, swaps_for
 from certify.document import Asked
 from certify.exact import decimal
 from certify.plan import Plan, Question
+from certify.stopping import Ending, proves, wanted
 
 
 def confidence(failure_probability: float) -> str:
@@ -15,15 +15,26 @@ def confidence(failure_probability: float) -> str:
 def answer(asked: Asked, certificate: Certificate) -> tuple[int, float]:
     """The point that answers what was asked: (at least so many of the reported stay, radius).
 
-    An asked radius gives the number kept within it, 0 if none is proven. An asked overlap gives
-    the radius at which it holds, 0 if unproven. Neither asks for the larger half of the reported.
+    An asked radius gives the number kept within it, 0 if none is proven, whether or not an overlap
+    is asked too. An asked overlap alone gives the radius at which it holds, 0 if unproven. Neither
+    asks for the larger half of the reported.
     """
     if asked.radius:
         return certificate.at_least_within(asked.radius), asked.radius
-    overlap = decimal(asked.overlap or 0.5)
-    kept = at_least(certificate.k, swaps_for(overlap, certificate.k))
-    kept = max(kept, certificate.curve[-1].at_least)
+    kept = wanted(asked, certificate)
     return kept, certificate.radius_for(kept)
+
+
+def together(asked: Asked, certificate: Certificate) -> tuple[int, float] | None:
+    """What is proven of prediction and explanation at once: (at least so many stay, radius).
+
+    The radius is the smaller of the answer's and the class's; None unless both are proven. Needs
+    no failure probability of its own: all bounds of a certificate hold at once.
+    """
+    kept, radius = answer(asked, certificate)
+    radius = min(radius, certificate.prediction.radius)
+    kept = max(kept, certificate.at_least_within(radius)) if kept and radius else 0
+    return (kept, radius) if kept else None
 
 
 def claim(kept: int, radius: float, k: int, failure_probability: float) -> str:
@@ -39,6 +50,30 @@ def claim(kept: int, radius: float, k: int, failure_probability: float) -> str:
     )
 
 
+def joint(kept: int, radius: float, k: int, label: str, failure_probability: float) -> str:
+    """The claim about prediction and explanation at once, as one sentence."""
+    return (
+        f"This class, {label}, and at least {kept} of these {k} regions, under any change of "
+        f"ℓ2 size {radius:g}; confidence {confidence(failure_probability)} for both together."
+    )
+
+
+def ended(question: Question, certificate: Certificate, ending: Ending) -> str:
+    """Why sampling ended where it did, as one sentence with its numbers."""
+    drawn, budget = certificate.prediction.samples, question.samples
+    if ending.reason == "proven":
+        return f"Sampling stopped after {drawn} of at most {budget} samples: the claim is proven."
+    if ending.reason == "spent":
+        return f"All {budget} samples were drawn; the claim is not proven."
+    most = f"{ending.could_keep} of {certificate.k} there" if ending.could_keep else "nothing there"
+    if ending.could_radius:
+        most += f", the number asked for within {ending.could_radius:g}"
+    return (
+        f"Sampling stopped after {drawn} samples: not even unanimous votes in the remaining "
+        f"{budget - drawn} could prove the claim; at most they could prove {most}."
+    )
+
+
 def prediction(certificate: Certificate, label: str) -> str:
     """What is proven about the class, as one sentence."""
     proven = certificate.prediction
@@ -47,6 +82,17 @@ def prediction(certificate: Certificate, label: str) -> str:
     return (
         f"Under this noise the network keeps calling it {label} "
         f"under any change of ℓ2 size {proven.radius:g}."
+    )
+
+
+def unproven(asked: Asked, certificate: Certificate) -> str:
+    """That a claim of overlap and radius is not proven, and how far the overlap goes."""
+    number = wanted(asked, certificate)
+    reached = certificate.radius_for(number)
+    return (
+        f"Asked for at least {number} of {certificate.k} within ℓ2 size {asked.radius:g}: not "
+        f"proven; {number} stay within "
+        f"{f'{reached:g}' if reached else 'no radius that is proven'}."
     )
 
 
@@ -72,9 +118,14 @@ def size_in_grey_levels(radius: float, plan: Plan) -> str:
 def summary(
     plan: Plan, question: Question, asked: Asked, certificate: Certificate, label: str
 ) -> list[str]:
-    """The whole certificate in a few sentences, the answer to what was asked first."""
+    """The whole certificate in a few sentences.
+
+    First class and regions in one claim where both are proven, then the answer to what was asked.
+    """
     kept, radius = answer(asked, certificate)
     lines = [claim(kept, radius, certificate.k, question.failure_probability)]
+    if both := together(asked, certificate):
+        lines.insert(0, joint(*both, certificate.k, label, question.failure_probability))
     if kept and not radius:
         best = certificate.curve[-1]
         lines.append(
@@ -82,9 +133,13 @@ def summary(
             if best.radius
             else "More samples, larger noise or larger cells may prove something."
         )
+    if asked.overlap and asked.radius and not proves(asked, certificate):
+        lines.append(unproven(asked, certificate))
     if asked.radius and not kept:
         lines.append(f"Nothing is proven beyond ℓ2 size {certificate.curve[-1].radius:g}.")
     lines.append(prediction(certificate, label))
+    if plan.recipe.lanes == 1:
+        lines.append("Strict: the network saw each noisy picture alone.")
     if radius:
         lines += [regions(certificate, radius), size_in_grey_levels(radius, plan)]
     return lines

@@ -9,7 +9,17 @@ from certify.certificate import certify
 from certify.document import Asked, dumps
 from certify.evidence import Evidence
 from certify.reading import Document, loads
-from certify.wording import answer, claim, confidence, size_in_grey_levels, summary
+from certify.stopping import Ending
+from certify.wording import (
+    answer,
+    claim,
+    confidence,
+    ended,
+    joint,
+    size_in_grey_levels,
+    summary,
+    together,
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +73,7 @@ def test_nothing_proven_says_what_would_help(read: Document) -> None:
 def test_a_radius_too_large_says_how_far_proof_goes(read: Document) -> None:
     found = certify(read.plan, read.evidence, read.question)
     lines = summary(read.plan, read.question, Asked(0.0, 5.0), found, "x")
+    assert lines[0].startswith("Nothing is proven about how many")
     assert lines[1] == f"Nothing is proven beyond ℓ2 size {found.curve[-1].radius:g}."
 
 
@@ -71,3 +82,75 @@ def test_a_size_in_grey_levels(read: Document) -> None:
     words = size_in_grey_levels(0.1, plan)
     assert "25.5 grey levels in one value" in words
     assert "0.066 in all 150528 at once" in words
+
+
+def test_class_and_regions_in_one_claim_reach_as_far_as_both(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    best, class_radius = found.radius_for(3), found.prediction.radius
+    assert 0 < best < class_radius
+    assert together(Asked(1.0, 0.0), found) == (3, best)
+    sooner = replace(found, prediction=replace(found.prediction, radius=best / 2))
+    assert together(Asked(1.0, 0.0), sooner) == (3, best / 2)
+    # Where the class gives out first, more regions may be left than were asked for.
+    assert together(Asked(0.0, found.radius_for(1)), sooner) == (3, best / 2)
+
+
+def test_class_and_regions_are_claimed_together_only_if_both_are_proven(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    classless = replace(found, prediction=replace(found.prediction, radius=0.0, reason="split"))
+    for asked in (Asked(0.0, 5.0), Asked(0.5, 5.0)):
+        assert together(asked, found) is None
+    for asked in (Asked(0.0, 0.0), Asked(0.5, 0.0), Asked(0.0, 0.1), Asked(0.5, 0.1)):
+        assert together(asked, classless) is None
+        lines = summary(read.plan, read.question, asked, classless, "six pixels")
+        assert not any("for both together" in line for line in lines)
+
+
+def test_the_summary_begins_with_class_and_regions(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    lines = summary(read.plan, read.question, Asked(0.0, 0.1), found, "six pixels")
+    assert lines[0] == joint(3, 0.1, 3, "six pixels", 0.001)
+    assert lines[0] == (
+        "This class, six pixels, and at least 3 of these 3 regions, under any change of "
+        "ℓ2 size 0.1; confidence 99.9 % for both together."
+    )
+    assert lines[1] == claim(3, 0.1, 3, 0.001)
+
+
+def test_overlap_and_radius_together_are_proven_or_not(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    far = found.radius_for(3) + 1e-6
+    assert answer(Asked(1.0, 0.1), found) == (3, 0.1)
+    assert answer(Asked(1.0, far), found) == (found.at_least_within(far), far)
+    lines = summary(read.plan, read.question, Asked(1.0, far), found, "x")
+    assert any(
+        line == f"Asked for at least 3 of 3 within ℓ2 size {far:g}: not proven; 3 stay within "
+        f"{found.radius_for(3):g}."
+        for line in lines
+    )
+    proven = summary(read.plan, read.question, Asked(1.0, 0.1), found, "x")
+    assert not any("not proven" in line for line in proven)
+
+
+def test_the_end_of_sampling_is_said_with_its_numbers(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    budget = replace(read.question, samples=2000)
+    assert ended(budget, found, Ending("proven")) == (
+        "Sampling stopped after 500 of at most 2000 samples: the claim is proven."
+    )
+    assert ended(read.question, found, Ending("spent")) == (
+        "All 500 samples were drawn; the claim is not proven."
+    )
+    assert ended(budget, found, Ending("futile", 2, 0.25)) == (
+        "Sampling stopped after 500 samples: not even unanimous votes in the remaining 1500 could "
+        "prove the claim; at most they could prove 2 of 3 there, the number asked for within 0.25."
+    )
+    assert "nothing there." in ended(budget, found, Ending("futile"))
+
+
+def test_strict_sampling_is_said(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    alone = replace(read.plan, recipe=replace(read.plan.recipe, lanes=1))
+    strict = "Strict: the network saw each noisy picture alone."
+    assert strict in summary(alone, read.question, Asked(0.0, 0.1), found, "x")
+    assert strict not in summary(read.plan, read.question, Asked(0.0, 0.1), found, "x")
