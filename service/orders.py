@@ -18,6 +18,7 @@ from certify.plan import Plan, Question, Recipe
 from certify.randomness import fresh_key
 from models import registry
 from models.registry import Card
+from service.forms import typed
 from service.problems import Fault, fault, refuse
 from service.schemas import CertifyParameters, ExplainParameters, Method
 from service.settings import Settings
@@ -131,9 +132,7 @@ def share(fraction: float, features: int) -> int:
 def parse(kind: type[Schema], fields: Mapping[str, Any], textual: bool) -> Schema:
     """`fields` as a schema; values of a form are text and read as numbers. Raises ProblemError."""
     try:
-        if textual:
-            return kind.model_validate_strings(fields)
-        return kind.model_validate(fields, strict=True)
+        return kind.model_validate(typed(kind, fields) if textual else fields, strict=True)
     except ValidationError as error:
         faults = [_fault(kind, each) for each in error.errors(include_url=False)]
         raise refuse("invalid-parameters", *faults) from None

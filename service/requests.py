@@ -10,19 +10,18 @@ import base64
 import binascii
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from service import forms
 from service.problems import Fault, ProblemError, fault, refuse
 
 JSON = "application/json"
 FORM = "multipart/form-data"
-LARGEST_TEXT_FIELD = 1024
 MOST_FIELDS = 64
 IMAGE = "image"
 HOW = "JSON: image is base64 text; form: curl -F image=@photo.jpg -F model=…"
@@ -44,13 +43,14 @@ async def read(request: Request, limit: int) -> Parcel:
     # Parsing a large body takes seconds, and others are to be answered meanwhile.
     if kind == JSON:
         return await asyncio.to_thread(_from_json, body)
-    return await _from_form(request, body)
+    return await asyncio.to_thread(_from_form, body, request.headers["content-type"])
 
 
 def content_type(request: Request, allowed: Iterable[str]) -> str:
-    """The media type of the body, one of `allowed`; no query string, no content encoding."""
+    """The media type of the body, one of `allowed`; UTF-8, no query string, no content encoding."""
     stated = request.headers.get("content-type", "")
     kind = stated.split(";")[0].strip().lower()
+    charset = parse_options_header(stated)[1].get(b"charset", b"utf-8").decode("latin-1")
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
         raise refuse(
@@ -60,6 +60,9 @@ def content_type(request: Request, allowed: Iterable[str]) -> str:
     if kind not in allowed:
         rule = f"this address takes {' or '.join(allowed)}"
         raise refuse("unsupported-content-type", fault("Content-Type", stated, rule, HOW))
+    if charset.lower() not in ("utf-8", "utf8"):
+        rule = "text comes as UTF-8"
+        raise refuse("unsupported-content-type", fault("charset", charset, rule, "send utf-8"))
     if request.url.query:
         rule = "this address takes no query string"
         raise refuse("invalid-parameters", fault("query", request.url.query, rule, "use the body"))
@@ -149,8 +152,8 @@ def _base64(text: Any) -> bytes:
         raise refuse("bad-image", fault(IMAGE, text, "it must be base64", advice)) from error
 
 
-async def _from_form(request: Request, body: bytes) -> Parcel:
-    parts = await _parts(request, body)
+def _from_form(body: bytes, content_type: str) -> Parcel:
+    parts = forms.parts(body, content_type)
     times = Counter(name for name, _ in parts)
     twice = [_twice(name, count) for name, count in times.items() if count > 1]
     if twice:
@@ -168,31 +171,3 @@ async def _from_form(request: Request, body: bytes) -> Parcel:
     if files:
         raise refuse("invalid-parameters", *files)
     return Parcel(fields, picture, textual=True)
-
-
-async def _parts(request: Request, body: bytes) -> list[tuple[str, str | bytes]]:
-    """Name and content of each part of a form: text, or bytes for a file."""
-
-    async def once() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    parser = MultiPartParser(
-        request.headers,
-        once(),
-        max_files=MOST_FIELDS,
-        max_fields=MOST_FIELDS,
-        max_part_size=LARGEST_TEXT_FIELD,
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        advice = "send a well-formed form with few, short fields: " + HOW
-        raise refuse("malformed-body", fault("body", "the form", error.message, advice)) from error
-    try:
-        return [(name, await _content(value)) for name, value in form.multi_items()]
-    finally:
-        await form.close()
-
-
-async def _content(value: UploadFile | str) -> str | bytes:
-    return value if isinstance(value, str) else await value.read()
