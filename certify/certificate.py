@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from certify import per_feature
+from certify.ball import NormBall
 from certify.claims import Boundary, at_least, boundary
 from certify.confidence import ONE, Bounds, Budget, split
 from certify.evidence import Evidence
@@ -106,9 +107,9 @@ def certify(plan: Plan, evidence: Evidence, question: Question) -> Certificate:
     return Certificate(
         k=question.k,
         reported=examined.reported,
-        curve=_curve(examined, prove(plan, evidence, examined, budget)),
-        prediction=_prediction(plan, evidence, budget),
-        feature_radii=_feature_radii(plan, simultaneous),
+        curve=_curve(examined, prove(plan, evidence, examined, budget, question.ball(plan))),
+        prediction=_prediction(plan, evidence, budget, question.ball(plan)),
+        feature_radii=_feature_radii(plan, simultaneous, question.ball(plan)),
     )
 
 
@@ -135,10 +136,10 @@ def _require_fit(plan: Plan, evidence: Evidence, question: Question) -> None:
     require(fits, "samples", samples, rule)
 
 
-def _prediction(plan: Plan, evidence: Evidence, budget: Budget) -> Prediction:
+def _prediction(plan: Plan, evidence: Evidence, budget: Budget, norm: NormBall) -> Prediction:
     samples, agreeing = evidence.samples, int((evidence.predictions == plan.target).sum())
     lower = int(budget.prediction(agreeing).lower[0])
-    radius = intensity(per_feature.class_radius(lower, plan.recipe.noise))
+    radius = intensity(per_feature.class_radius(lower, plan.recipe.noise, norm))
     reason = None
     if not radius:
         reason = (
@@ -148,7 +149,7 @@ def _prediction(plan: Plan, evidence: Evidence, budget: Budget) -> Prediction:
     return Prediction(plan.target, agreeing, samples, lower / ONE, radius, reason)
 
 
-def _feature_radii(plan: Plan, simultaneous: Bounds) -> NDArray[np.float64]:
+def _feature_radii(plan: Plan, simultaneous: Bounds, norm: NormBall) -> NDArray[np.float64]:
     lower, upper = simultaneous.lower.tolist(), simultaneous.upper.tolist()
-    radii = per_feature.label_radii(lower, upper, plan.recipe.noise)
+    radii = per_feature.label_radii(lower, upper, plan.recipe.noise, norm)
     return np.array([intensity(units) for units in radii])

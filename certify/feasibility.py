@@ -10,7 +10,8 @@ from certify.confidence import Budget, split
 from certify.evidence import VOTES_FEATURES
 from certify.exact import decimal
 from certify.fields import require
-from certify.noise import table
+from certify.noise import Gaussian, table
+from certify.norms import from_euclidean
 from certify.plan import Plan, Question
 from certify.radius import intensity
 
@@ -32,13 +33,14 @@ def best_radius(plan: Plan, question: Question, swaps: int | None = None) -> flo
     swaps = min(swaps or most, most)
     if votes < question.k and examined.inside[0] > examined.outside[0]:
         return float("inf")
-    return intensity(
-        max(
-            per_feature.radius(examined, swaps, law),
-            simplex.radius(examined, swaps, votes, law),
-            renyi.radius(examined, swaps, votes, law),
-        )
-    )
+    norm = question.ball(plan)
+    routes = [
+        per_feature.radius(examined, swaps, law, norm),
+        renyi.radius(examined, swaps, votes, law, norm),
+    ]
+    if isinstance(law, Gaussian):
+        routes += from_euclidean([simplex.radius(examined, swaps, votes, law)], norm)
+    return intensity(max(routes))
 
 
 def samples_needed(

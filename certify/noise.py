@@ -1,4 +1,4 @@
-"""Integer noise laws: the law, its table of 2^64 equal shares, and draws from the table.
+"""Integer noise laws: a law's table of 2^64 equal shares, and draws from the table.
 
 Noise is drawn as integers in grey levels, δ = round(ε) for ε of the continuous law. The picture is
 integer too, so x + δ = round(x + ε) is a function of the continuous mechanism's output alone: every
@@ -9,68 +9,48 @@ A draw needs 16 bits for more than 99 % of entries and a full word for the rest 
 Wang, Journal of Statistical Software 11(3), 2004); see `table` for how close the drawn law is.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
-from typing import ClassVar
 
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from certify.exact import ball, decimal, nearest_integer
-from certify.fields import require
+from certify.exact import nearest_integer
+from certify.laws.gaussian import Gaussian
+from certify.laws.generalized_normal import GeneralizedNormal
+from certify.laws.laplace import Laplace
+from certify.laws.law import GREY_LEVELS, LARGEST_SCALE, SMALLEST_SCALE, Law, LawType
 from certify.randomness import words
 
-GREY_LEVELS = 255
+__all__ = [
+    "GREY_LEVELS",
+    "LARGEST_SCALE",
+    "LAWS",
+    "LEFTOVER",
+    "SMALLEST_SCALE",
+    "Gaussian",
+    "GeneralizedNormal",
+    "Laplace",
+    "Law",
+    "Table",
+    "draw",
+    "table",
+]
+
 SHARES_BITS = 64
 SLOT_BITS = 16
 SLOTS = 1 << SLOT_BITS
 LEFTOVER = -(1 << 15)
-SMALLEST_SCALE, LARGEST_SCALE = Fraction(4, 1000), Fraction(4)
 
 
-@dataclass(frozen=True)
-class Gaussian:
-    """Normal noise of standard deviation `scale`, in units of [0, 1] intensity.
-
-    Its Rényi divergence of any order under a shift of ℓ2 size R is order·R²/(2·scale²).
-    """
-
-    name: ClassVar[str] = "gaussian"
-    shape: ClassVar[int] = 2
-    scale: float
-
-    def __post_init__(self) -> None:
-        finite = math.isfinite(self.scale)
-        holds = finite and SMALLEST_SCALE <= decimal(self.scale) <= LARGEST_SCALE
-        require(holds, "scale", self.scale, "lie between 0.004 (about one grey level) and 4")
-
-    def cumulative(self, grey: Fraction) -> arb:
-        """A ball around P(ε ≤ grey), ε in grey levels."""
-        argument = ball(grey / (decimal(self.scale) * GREY_LEVELS))
-        return (-argument / arb(2).sqrt()).erfc() / 2
-
-    def divergence(self, order: Fraction, radius: Fraction) -> arb:
-        """Rényi divergence order·R²/(2·scale²) of the noise under a shift of ℓ2 size `radius`."""
-        return ball(order * radius**2 / (2 * decimal(self.scale) ** 2))
-
-    def radius(self, order: Fraction, divergence: arb) -> arb:
-        """The ℓ2 radius scale·√(2·divergence/order) below which `divergence` is not reached."""
-        return ball(decimal(self.scale)) * (2 * divergence / ball(order)).sqrt()
-
-    @property
-    def reach(self) -> int:
-        """Grey levels beyond which less than half a share of 2^-64 lies on either side."""
-        # erfc(t/√2)/2 < 2^-65 from t = 9.2 on.
-        return math.ceil(Fraction(92, 10) * decimal(self.scale) * GREY_LEVELS) + 1
-
-
-LAWS: Mapping[str, type[Gaussian]] = MappingProxyType({Gaussian.name: Gaussian})
+LAWS: Mapping[str, LawType] = MappingProxyType(
+    {kind.name: kind for kind in (Gaussian, Laplace, GeneralizedNormal)}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +76,7 @@ class Table:
 
 
 @lru_cache(maxsize=32)
-def table(law: Gaussian) -> Table:
+def table(law: Law) -> Table:
     """The table of round(ε), ε of `law` in grey levels.
 
     P(δ = j) = F(j + ½) − F(j − ½), evaluated in ball arithmetic and rounded to shares that sum to
@@ -111,7 +91,7 @@ def table(law: Gaussian) -> Table:
     return Table(first, shares, slots, _residual(shares, whole))
 
 
-def _bounds(law: Gaussian) -> tuple[int, list[int]]:
+def _bounds(law: Law) -> tuple[int, list[int]]:
     """The first value, and the shares at or below each value: 0, round(2^64·F(j + ½)) …, 2^64."""
     first, unit = -law.reach, arb(1 << SHARES_BITS)
     inner = [

@@ -8,14 +8,14 @@ import math
 import re
 from dataclasses import dataclass
 
+from certify.ball import NORM_RULE, NormBall, is_norm
 from certify.fields import require
-from certify.noise import LAWS, Gaussian
+from certify.noise import LAWS, Law
 from certify.randomness import KEY_DIGITS
 
 ATTRIBUTIONS = ("gradient",)
 PRECISIONS = ("float32",)
 CONFIDENCES = ("anytime", "fixed")
-NORMS = ("2",)
 LARGEST_SIDE = 4096
 LARGEST_LANES = 4096
 DIGEST_DIGITS = 64
@@ -30,11 +30,12 @@ class Recipe:
     """How one noisy picture becomes votes.
 
     law, shape, scale: the noise (`certify.noise`); shape is the exponent of its density, 2 for
-    gaussian. attribution: the base map, a function of the noisy picture and a fixed target. cell:
-    side of a feature in pixels; the map's absolute value, its maximum over channels, its mean over
-    the cell. votes: how many features of highest score each sample votes for, ties to the lower
-    index. lanes: pictures in one forward pass, always full, because a network's rounding may depend
-    on it. precision: arithmetic of the network.
+    gaussian, 1 for laplace, an even number from 4 to 20 for generalized_normal. attribution: the
+    base map, a function of the noisy picture and a fixed target. cell: side of a feature in pixels;
+    the map's absolute value, its maximum over channels, its mean over the cell. votes: how many
+    features of highest score each sample votes for, ties to the lower index. lanes: pictures in one
+    forward pass, always full, because a network's rounding may depend on it. precision: arithmetic
+    of the network.
     """
 
     law: str
@@ -55,14 +56,15 @@ class Recipe:
             number = getattr(self, name)
             require(1 <= number <= largest, name, number, f"lie in 1..{largest}")
         require(self.votes >= 1, "votes", self.votes, "be at least 1")
-        right = LAWS[self.law].shape == self.shape
-        require(right, "shape", self.shape, f"be {LAWS[self.law].shape} for {self.law}")
-        LAWS[self.law](self.scale)
+        shapes = LAWS[self.law].shapes
+        rule = f"be one of {', '.join(map(str, shapes))} for {self.law}"
+        require(self.shape in shapes, "shape", self.shape, rule)
+        LAWS[self.law].of(self.shape, self.scale)
 
     @property
-    def noise(self) -> Gaussian:
-        """The law of the noise, at the recipe's scale."""
-        return LAWS[self.law](self.scale)
+    def noise(self) -> Law:
+        """The law of the noise, of the recipe's shape and scale."""
+        return LAWS[self.law].of(self.shape, self.scale)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Question:
     k: how many features are reported. samples: how many were asked for. failure_probability: of the
     whole document, over the noise. confidence: "anytime" holds at every number of samples at once,
     so one may stop when satisfied; "fixed" holds for exactly `samples`, a little tighter there.
-    norm: d of the ℓ_d norm that measures a change, as text.
+    norm: d of the ℓ_d norm that measures a change, as text: "1", "2", "2.5", "inf".
     """
 
     k: int
@@ -144,6 +146,10 @@ class Question:
         given = self.failure_probability
         open_unit = math.isfinite(given) and 0 < given < 1
         require(open_unit, "failure_probability", given, "lie strictly between 0 and 1")
-        require(self.norm in NORMS, "norm", self.norm, f"be one of {', '.join(NORMS)}")
+        require(is_norm(self.norm), "norm", self.norm, NORM_RULE)
         known = self.confidence in CONFIDENCES
         require(known, "confidence", self.confidence, f"be one of {', '.join(CONFIDENCES)}")
+
+    def ball(self, plan: Plan) -> NormBall:
+        """The changes of the plan's picture that the question's norm measures."""
+        return NormBall(self.norm, plan.entries)

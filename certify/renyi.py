@@ -28,16 +28,14 @@ from flint import arb
 from numpy.typing import NDArray
 
 from certify import curve
+from certify.ball import EUCLIDEAN, NormBall
 from certify.claims import Boundary
 from certify.confidence import ONE, Units
 from certify.exact import ball
-from certify.noise import Gaussian
-from certify.radius import issued
+from certify.noise import Law
+from certify.norms import largest_radius, reached
+from certify.orders import ORDERS
 
-# Orders 1 + E12 · 10^j: twelve to a decade from 1.01 to 821, exact decimals. The best radius is
-# flat in the order; halving the spacing gains less than one part in a thousand.
-_E12 = (10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82)
-ORDERS = tuple(1 + Fraction(m, 1000) * 10**j for j in range(5) for m in _E12)
 # The search takes smaller bounds as this; bounds themselves are multiples of 2^-40.
 _LEAST = 2.0**-60
 
@@ -82,19 +80,22 @@ def divergence(dual: Dual, inside: Side, outside: Side, votes: int) -> arb:
     return -total.log() if dual.forward else ball(dual.order / (dual.order - 1)) * total.log()
 
 
-def radii(boundary: Boundary, votes: int, law: Gaussian) -> list[int]:
+def radii(boundary: Boundary, votes: int, law: Law, norm: NormBall = EUCLIDEAN) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    return curve.radii(lambda swaps: radius(boundary, swaps, votes, law), boundary.largest_swaps)
+    return curve.radii(
+        lambda swaps: radius(boundary, swaps, votes, law, norm), boundary.largest_swaps
+    )
 
 
-def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
+def radius(boundary: Boundary, swaps: int, votes: int, law: Law, norm: NormBall = EUCLIDEAN) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
     # An upper bound may be raised: without zeros the forward divergence is always finite.
     sides = boundary.inside[:swaps], np.maximum(boundary.outside[:swaps], 1)
     inside, outside = (_side(side) for side in sides)
-    for dual in promising_duals(inside, outside, votes, law):
+    for dual in promising_duals(inside, outside, votes, law, norm):
         sharp = sharpen(dual, inside, outside)
-        proven = issued(law.radius(dual.order, divergence(sharp, inside, outside, votes)))
+        least = divergence(sharp, inside, outside, votes)
+        proven = largest_radius(law, dual.order, norm, least)
         if proven:
             return proven
     return 0
@@ -106,18 +107,20 @@ def _side(units: Units) -> Side:
     return {Fraction(value, ONE): number for value, number in pairs}
 
 
-def promising_duals(inside: Side, outside: Side, votes: int, law: Gaussian) -> list[Dual]:
+def promising_duals(
+    inside: Side, outside: Side, votes: int, law: Law, norm: NormBall
+) -> list[Dual]:
     """The best order and threshold of each direction, by search in floats, best first."""
     orders = np.array([float(order) for order in ORDERS])
     found = []
     for forward in (True, False):
         thresholds = power_means(1 - orders if forward else orders, inside, outside)
         divergences = _divergences(orders, forward, thresholds, inside, outside, votes)
-        reached = np.nan_to_num(law.scale * np.sqrt(2 * np.maximum(divergences, 0) / orders))
-        best = int(np.argmax(reached))
-        if reached[best] > 0 and np.isfinite(thresholds[best]):
+        radii = reached(law, norm, ORDERS, divergences)
+        best = int(np.argmax(radii))
+        if radii[best] > 0 and np.isfinite(thresholds[best]):
             dual = Dual(ORDERS[best], forward, Fraction(float(thresholds[best])))
-            found.append((float(reached[best]), dual))
+            found.append((float(radii[best]), dual))
     return [dual for _, dual in sorted(found, key=lambda pair: -pair[0])]
 
 
