@@ -1,6 +1,8 @@
 """From an exception to the problem that the caller is told: one translation for all."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,14 +26,25 @@ def as_problem(
         case WorkerLost():
             return unavailable(str(error), retry_after)
         case WorkRefused():
-            return refuse(
-                "invalid-parameters", fault("request", "", str(error), "change the request")
-            )
+            return _contradiction(error)
         case HTTPException() if request is not None:
             return _http(error, request)
     log.error("unforeseen failure", exc_info=error)
     where = "a worker" if isinstance(error, PoolError) else "the service"
     return ProblemError("internal-error", f"{where} failed; its log says why")
+
+
+@contextmanager
+def contradictions() -> Iterator[None]:
+    """Tell the caller what a ValueError of certify says: it names the field, value and rule."""
+    try:
+        yield
+    except ValueError as error:
+        raise _contradiction(error) from error
+
+
+def _contradiction(error: Exception) -> ProblemError:
+    return refuse("invalid-parameters", fault("request", "", str(error), "change the request"))
 
 
 def unavailable(detail: str, retry_after: int) -> ProblemError:

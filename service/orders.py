@@ -18,6 +18,7 @@ from certify.plan import Plan, Question, Recipe
 from certify.randomness import fresh_key
 from models import registry
 from models.registry import Card
+from service.failures import contradictions
 from service.forms import typed
 from service.problems import Fault, fault, refuse
 from service.schemas import CertifyParameters, ExplainParameters, Method
@@ -70,6 +71,7 @@ class ExplainOrder:
     pictures: bool
 
 
+@contradictions()
 def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> CertifyOrder:
     """The order that these fields describe. Raises ProblemError naming every broken rule."""
     asked = parse(CertifyParameters, fields, textual)
@@ -93,6 +95,7 @@ def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     return order
 
 
+@contradictions()
 def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> ExplainOrder:
     """The order that these fields describe. Raises ProblemError naming every broken rule."""
     asked = parse(ExplainParameters, fields, textual)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
+
 Method = Literal["gradient", "smoothgrad", "renyi"]
 Confidence = Literal["anytime", "fixed"]
 
@@ -29,8 +31,8 @@ Cell = Annotated[
 Scale = Annotated[
     float | None,
     Field(
-        gt=1 / 255,
-        le=4,
+        ge=float(SMALLEST_SCALE),
+        le=float(LARGEST_SCALE),
         allow_inf_nan=False,
         description="standard deviation of the noise, in units of [0, 1] intensity",
     ),

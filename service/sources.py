@@ -105,7 +105,7 @@ class Remote:
             return ModelList.model_validate_json(await response.aread())
 
     def _ask(self, path: str, photo: bytes, fields: Fields, accept: str) -> Any:
-        form = {name: str(value) for name, value in fields.items()} | {"pictures": "true"}
+        form = {name: _text(value) for name, value in fields.items()} | {"pictures": "true"}
         options = {
             "files": {"image": ("image", photo)},
             "data": form,
@@ -126,6 +126,11 @@ class Remote:
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self._url}: {error or type(error).__name__}") from error
+
+
+def _text(value: Any) -> str:
+    """A value for a form: numbers and truth values as in JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 async def _refuse(response: httpx.Response) -> None:

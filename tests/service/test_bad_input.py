@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service import requests
+from service import orders, requests
 from service.problems import KINDS, PREFIX
 from service.schemas import CertifyParameters
 
@@ -130,6 +130,7 @@ CERTIFY = [
     ({"cell": 16, "k": 1}, "invalid-parameters", "k", "1"),
     ({"scale": 0}, "invalid-parameters", "scale", "0"),
     ({"scale": 1 / 255}, "invalid-parameters", "scale", None),
+    ({"scale": 0.00395}, "invalid-parameters", "scale", "0.00395"),
     ({"scale": 4.1}, "invalid-parameters", "scale", "4.1"),
     ({"scale": -1e300}, "invalid-parameters", "scale", "-1e+300"),
     ({"votes": 0}, "invalid-parameters", "votes", "0"),
@@ -162,6 +163,18 @@ def test_parameters_of_certify(
     errors = assert_refused(client.certify(GOOD, **fields), kind, field, pool)
     blamed = next(error for error in errors if error["field"] == field)
     assert value is None or blamed["value"] == value
+
+
+def test_what_certify_alone_finds_wrong_is_told_to_the_caller(
+    client: Any, pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*values: Any) -> None:
+        raise ValueError("shade is 7; it must be at most 6")
+
+    monkeypatch.setattr(orders, "Recipe", refuse)
+    for response in (client.certify(GOOD), client.explain(GOOD, method="renyi")):
+        (error,) = assert_refused(response, "invalid-parameters", "request", pool)
+        assert error["rule"] == "shade is 7; it must be at most 6"
 
 
 EXPLAIN = [

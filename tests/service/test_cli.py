@@ -104,6 +104,7 @@ def test_models_lists_all_of_them(run: Any) -> None:
         (("--k", 64), "less than the number of features, 64"),
         (("--model", "vgg"), "known models are digits-tiny"),
         (("--samples", 3), "ask for"),
+        (("--scale", 0.00395), "scale is 0.00395"),
         (("--radius", "nan"), "number"),
         (("--overlap", 0.5, "--radius", 0.1), "not both"),
     ],
