@@ -9,15 +9,17 @@ and picture; whoever has both can draw it again from the key of the noise: `mode
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from certify import wording
 from certify.certificate import Certificate, certify
-from certify.document import KEY_SOURCES, statement
+from certify.confidence import split
+from certify.document import KEY_SOURCES, dumps, statement
 from certify.reading import Document, contents, parse
 from certify.reading import document as read
 from certify.signature import UNSIGNED, Envelope, envelope, is_envelope, keyid, public_key
@@ -25,7 +27,8 @@ from certify.signature import UNSIGNED, Envelope, envelope, is_envelope, keyid, 
 DESCRIPTION = """\
 Check a certificate document: recompute every claim in it from the evidence it carries.
 
-Trusts nothing in the file. Needs no network, no model and no graphics card. With --key, the
+Takes no number in the file on trust; that the evidence was drawn as the file says, it cannot see:
+affidavit verify --replay can. Needs no network, no model and no graphics card. With --key, the
 signature is checked before anything else is looked at, and a document without one does not hold.
 Exit status: 0 all holds, 1 something does not, 2 a file cannot be read.
 
@@ -34,6 +37,15 @@ examples:
   python -m certify.verify out/certificate.json --key maker.pub
 """
 UNREAD = "Whether it is signed is not known."
+HONEST = (
+    "It rests on the evidence having been drawn as the document says, with a key that was not "
+    "chosen for its luck. Whoever has picture and model can draw it again (affidavit verify "
+    "--replay)."
+)
+CHOSEN_KEY = (
+    "The noise key was chosen by whoever asked: the confidence holds only if they did not "
+    "choose picture or key with knowledge of the other."
+)
 
 
 @dataclass(frozen=True)
@@ -49,12 +61,15 @@ class Check:
 class Report:
     """All checks of a document, and what it says in words if they hold.
 
-    signature: whether it is signed, by which key, and whether that was checked.
+    signature: whether it is signed, by which key, and whether that was checked. document and
+    certificate: what was read and what was recomputed from it, as far as it went.
     """
 
     checks: tuple[Check, ...]
     words: tuple[str, ...]
     signature: str
+    document: Document | None = field(default=None, repr=False)
+    certificate: Certificate | None = field(default=None, repr=False)
 
     @property
     def holds(self) -> bool:
@@ -80,13 +95,17 @@ def verify(data: bytes, key: Ed25519PublicKey | None = None) -> Report:
     except ValueError as error:
         return Report((*checks, Check("format", False, str(error))), (), state)
     checks += (Check("format", True, "every field is known and well formed"),)
-    checks += tuple(_evidence_checks(document))
+    checks += (_split_check(document), *_evidence_checks(document))
+    if not all(check.holds for check in checks):
+        # What follows from evidence that is not as stated interests nobody, and costs.
+        return Report(checks, (), state)
     try:
         certificate = certify(document.plan, document.evidence, document.question)
     except (ValueError, ArithmeticError) as error:
         return Report((*checks, Check("claims", False, str(error))), (), state)
     checks += (_claims_check(document, certificate),)
-    return Report(checks, tuple(_words(document, certificate)), state)
+    words = tuple(_words(document, certificate))
+    return Report(checks, words, state, document, certificate)
 
 
 def _signature(sealed: Envelope | None, key: Ed25519PublicKey | None) -> str:
@@ -112,6 +131,13 @@ def _signature_checks(sealed: Envelope | None, key: Ed25519PublicKey | None) -> 
     if sealed.keyid != keyid(key):
         found = f"names key {sealed.keyid}; the key given is {keyid(key)}"
     return (Check("signature", False, found),)
+
+
+def _split_check(document: Document) -> Check:
+    """Whether the failure probability was shared out as it always is, not as suited the votes."""
+    ours = split(document.evidence.votes is not None)
+    found = "shared out as always" if document.split == ours else f"is {document.split}, not {ours}"
+    return Check("failure probability", document.split == ours, found)
 
 
 def _evidence_checks(document: Document) -> Iterator[Check]:
@@ -140,11 +166,21 @@ def _evidence_checks(document: Document) -> Iterator[Check]:
 
 def _claims_check(document: Document, certificate: Certificate) -> Check:
     follows, stated = statement(certificate), document.stated
-    different = sorted(name for name in follows if follows[name] != stated[name])
+    # As canonical JSON: to Python true is 1.
+    different = sorted(name for name in follows if not _same(follows[name], stated[name]))
+    if document.split != split(document.evidence.votes is not None):
+        different.append("split")
     found = f"{len(certificate.curve)} radii and all else follow from the evidence"
     if different:
         found = f"{', '.join(different)} do not follow from the evidence"
     return Check("claims", not different, found)
+
+
+def _same(ours: object, stated: object) -> bool:
+    try:
+        return dumps(ours) == dumps(stated)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
+        return False
 
 
 def _words(document: Document, certificate: Certificate) -> list[str]:
@@ -152,10 +188,8 @@ def _words(document: Document, certificate: Certificate) -> list[str]:
         document.plan, document.question, document.asked, certificate, document.subject.label
     )
     if document.subject.key_source == KEY_SOURCES[1]:
-        words.append(
-            "The noise key was chosen by whoever asked: the confidence holds only if they did not "
-            "choose picture or key with knowledge of the other."
-        )
+        words.append(CHOSEN_KEY)
+    words.append(HONEST)
     return words
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from certify.evidence import Evidence
 from certify.plan import Plan
 from certify.reading import Document
-from models import images
+from models.identity import picture
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
@@ -31,10 +31,6 @@ TOLERATED = 100
 PART = 64
 
 Progress = Callable[[int, int], None]
-
-
-class Mismatch(ValueError):
-    """The picture or the network at hand is not the one that the document is about."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +81,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def picture(document: Document, photo: bytes, max_pixels: int) -> NDArray[np.uint8]:
-    """The photo as the document's network sees it. Raises Mismatch where a digest differs."""
-    plan, known = document.plan, card(document.plan.model)
-    if known.weights != plan.weights:
-        raise Mismatch(f"weights of {known.name} are {known.weights}, not {plan.weights}")
-    fitted = images.fit(images.decode(photo, max_pixels=max_pixels), known)
-    found = images.digest(fitted)
-    if found != plan.image:
-        raise Mismatch(f"this picture has SHA-256 {found}; the document is about {plan.image}")
-    return fitted
 
 
 def compare(

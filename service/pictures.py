@@ -45,7 +45,14 @@ class Legend:
 
 
 def overlay(photo: Photo, scores: NDArray[np.floating], legend: Legend) -> Image.Image:
-    """The map over the photo in grey, with colour bar and legend.
+    """The map over the photo in grey, with colour bar and legend; see `heat`."""
+    panel = heat(photo, scores)
+    words = _words(legend, panel.width - THUMBNAIL - 2 * GAP)
+    return _page(legend, [panel, _beside(_thumbnail(photo), words, 2 * GAP)])
+
+
+def heat(photo: Photo, scores: NDArray[np.floating]) -> Image.Image:
+    """The map over the photo in grey, with its colour bar and no words.
 
     photo: uint8 (height, width, 3). scores: none negative, finite, (rows, columns); drawn smooth.
     The bar runs from 0 to the largest score but for the top half percent, which it then says.
@@ -59,22 +66,26 @@ def overlay(photo: Photo, scores: NDArray[np.floating], legend: Legend) -> Image
         scores.max()
     )
     large = enlarge(photo)
-    heat = Image.fromarray((scores / (top or 1.0)).astype(np.float32))
-    smooth = heat.resize((large.shape[1], large.shape[0]), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray((scores / (top or 1.0)).astype(np.float32))
+    smooth = coarse.resize((large.shape[1], large.shape[0]), Image.Resampling.BICUBIC)
     bar = _bar(large.shape[0], top, bool(scores.max() > top))
-    panel = _beside(_glow(large, np.asarray(smooth)), bar)
-    words = _words(legend, panel.width - THUMBNAIL - 2 * GAP)
-    return _page(legend, [panel, _beside(_thumbnail(photo), words, 2 * GAP)])
+    return _beside(_glow(large, np.asarray(smooth)), bar)
 
 
 def regions(photo: Photo, cells: Cells, legend: Legend) -> Image.Image:
-    """The photo with certified important, undecided and certified unimportant cells marked.
+    """The photo with its cells marked, their key and the legend; see `marked`."""
+    panel = marked(photo, cells)
+    return _page(legend, [panel, _words(legend, panel.width)])
+
+
+def marked(photo: Photo, cells: Cells) -> Image.Image:
+    """The photo with certified important, undecided and certified unimportant cells marked, and
+    what the marks mean.
 
     photo: uint8 (height, width, 3), which the grid of cells divides evenly; ValueError otherwise.
     """
     panel = Image.fromarray(paint(enlarge(photo), cells))
-    key, words = _key(photo, cells, panel.width), _words(legend, panel.width)
-    return _page(legend, [panel, key, words])
+    return _stack([panel, _key(photo, cells, panel.width)], GAP)
 
 
 def png(image: Image.Image) -> bytes:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from certify.reading import loads
+from models.identity import Mismatch
 from models.images import BadImage
 from models.registry import UnknownModel
 from service.complaints import FAILED, Impossible
@@ -40,7 +41,7 @@ def run(document: bytes, photo: bytes, settings: Settings, console: Console) -> 
                 device=settings.device,
                 progress=progress,
             )
-    except replay.Mismatch as error:
+    except Mismatch as error:
         _say(console, f"FAILED  replay: {error}")
         return FAILED
     except BadImage:

@@ -95,10 +95,9 @@ def test_more_samples_than_asked_are_refused(document: JSON) -> None:
     assert failed(dumps(forged)) == ["claims"]
 
 
-def test_a_spent_budget_is_recomputed(document: JSON) -> None:
-    """A split of the verifier's own is not assumed: the document's is used, and must add up."""
+def test_another_split_of_the_failure_probability_is_noticed(document: JSON) -> None:
     other = changed(document)
-    other["split"] = {"features": 0.5, "prediction": 0.5}
+    other["split"] = {"features": 0.5, "pairs": 0.3, "prediction": 0.2}
     assert failed(dumps(other)) == ["claims"]
 
 

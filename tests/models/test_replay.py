@@ -16,7 +16,8 @@ from certify.evidence import Evidence
 from certify.plan import Plan, Question
 from certify.reading import Document, loads
 from models import images
-from models.replay import Mismatch, Replay, compare, one_thread, replay
+from models.identity import Mismatch
+from models.replay import Replay, compare, one_thread, replay
 from models.sampling import Sampler
 
 SAMPLES = 100
