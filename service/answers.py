@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from certify import wording
 from certify.document import Asked
-from certify.verify import verify
 from models.registry import Card
 from service import gallery, keys
 from service.failures import as_problem
@@ -21,7 +20,6 @@ from service.negotiation import NPY, PNG
 from service.orders import share
 from service.pipeline import Certified, Explained, Steps
 from service.pool import Look
-from service.requests import parse_json
 from service.results import (
     CertifyAnswer,
     ExplainAnswer,
@@ -35,8 +33,6 @@ from service.results import (
     Ranked,
     Reply,
     Spot,
-    VerifyAnswer,
-    VerifyCheck,
 )
 
 TOP = 5
@@ -134,19 +130,6 @@ def npy(array: NDArray[np.float64]) -> bytes:
     buffer = BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def verification(body: bytes) -> VerifyAnswer:
-    """What the verifier says about a document; refuses what is not JSON at all."""
-    parse_json(body)
-    report = verify(body)
-    checks = [VerifyCheck(name=c.name, holds=c.holds, found=c.found) for c in report.checks]
-    return VerifyAnswer(
-        holds=report.holds,
-        checks=checks,
-        words=list(report.words),
-        signature=report.signature,
-    )
 
 
 async def events(steps: Steps, retry_after: int, signer: Signer | None) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ from service.pool import Pool, PoolError
 from service.problems import ProblemError
 from service.routes import Service, router
 from service.settings import Settings
+from service.verifying import Verifier
 
 DESCRIPTION = """Saliency maps under oath: which parts of a picture did the model look at, and how
 far can anyone tamper with the picture before that answer changes? Answered with a map, a proof and
@@ -43,7 +44,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = Service(settings, pool, signer(settings.signing_key))
+    app.state.service = Service(settings, pool, signer(settings.signing_key), Verifier(settings))
     app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     for kind in (ProblemError, BadImage, PoolError, HTTPException, Exception):
@@ -53,12 +54,14 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    pool: Pool = app.state.service.pool
-    await pool.start()
+    service: Service = app.state.service
+    service.verifier.start()
+    await service.pool.start()
     try:
         yield
     finally:
-        await pool.stop()
+        await service.pool.stop()
+        service.verifier.stop()
 
 
 async def _answer(request: Request, error: Exception) -> Response:

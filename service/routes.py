@@ -18,6 +18,7 @@ from service.orders import certify_order, explain_order, find_card
 from service.pool import Pool
 from service.requests import FORM, content_type, read, read_body
 from service.settings import Settings
+from service.verifying import Verifier
 
 router = APIRouter(default_response_class=Response)
 
@@ -29,6 +30,7 @@ class Service:
     settings: Settings
     pool: Pool
     signer: Signer | None
+    verifier: Verifier
 
 
 def _service(request: Request) -> Service:
@@ -123,7 +125,9 @@ async def show_model(request: Request, name: str) -> Response:
 @router.post(
     "/v1/verify",
     tags=["certificates"],
-    responses=declared(results.VerifyAnswer, "What the verifier found", refusals=POSTED),
+    responses=declared(
+        results.VerifyAnswer, "What the verifier found", refusals=(*POSTED, "verifier-busy")
+    ),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -137,7 +141,7 @@ async def verify(request: Request) -> Response:
     choose(request.headers.get("accept"), (JSON,))
     content_type(request, (JSON,))
     document = await read_body(request, service.settings.max_body_bytes)
-    return _json(await asyncio.to_thread(answers.verification, document))
+    return _json(await service.verifier.verify(document))
 
 
 @router.get(
