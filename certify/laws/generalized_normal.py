@@ -84,7 +84,7 @@ class GeneralizedNormal:
             total = ball.entries * reach.value()
         else:
             total = reach.mixed(ball.power, ball.stretch(2) ** 2)
-        return total / around(order - 1)
+        return total / around(order - 1) if total.is_finite() else arb.pos_inf()
 
     def sketch(self, orders: Floats, shifts: Floats) -> Floats:
         """h in floats, by summing over a grid; infinite where the grid does not hold the mass."""
