@@ -5,25 +5,27 @@ import base64
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from io import BytesIO
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from certify import wording
+from certify import stopping, wording
+from certify.certificate import Certificate
 from certify.document import Asked
 from models.registry import Card
 from service import gallery, keys
 from service.failures import as_problem
 from service.keys import Signer
 from service.negotiation import NPY, PNG
-from service.orders import share
+from service.orders import asked_kind, share
 from service.pipeline import Certified, Explained, Steps
 from service.pool import Look
 from service.results import (
     CertifyAnswer,
+    Ended,
     ExplainAnswer,
     ExplainRecipe,
+    Joint,
     ModelCard,
     ModelDefaults,
     ModelList,
@@ -86,7 +88,6 @@ def explain_answer(done: Explained) -> ExplainAnswer:
 def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
     """A certificate in words and numbers, with its document, signed if there is a signer."""
     order, proven, card = done.order, done.certificate, done.order.card
-    at_least, radius = wording.answer(order.asked, proven)
     spots = [
         Spot(at_least=p.at_least, overlap=p.at_least / proven.k, radius=p.radius, route=p.route)
         for p in proven.curve
@@ -94,6 +95,8 @@ def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
     label = card.classes[done.plan.target]
     issued, signature = keys.issue(done.document, signer)
     words = wording.summary(done.plan, order.question, order.asked, proven, label)
+    if done.ending is not None:
+        words.append(wording.ended(order.question, proven, done.ending))
     return CertifyAnswer(
         summary=[*words, signature],
         prediction=prediction(done.look, card),
@@ -102,7 +105,10 @@ def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
         key=done.plan.key,
         key_origin="fresh" if order.noise.fresh else "request",
         samples=done.evidence.samples,
-        answer=Reply(asked=_asked(order.asked), k=proven.k, at_least=at_least, radius=radius),
+        strict=done.plan.recipe.lanes == 1,
+        answer=_reply(order.asked, proven),
+        joint=_joint(done),
+        ended=_ended(done),
         curve=spots,
         reported=list(proven.reported),
         certificate=issued,
@@ -110,10 +116,36 @@ def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
     )
 
 
-def _asked(asked: Asked) -> Literal["overlap", "radius", "curve"]:
-    if asked.radius:
-        return "radius"
-    return "overlap" if asked.overlap else "curve"
+def _reply(asked: Asked, proven: Certificate) -> Reply:
+    at_least, radius = wording.answer(asked, proven)
+    kind = asked_kind(asked)
+    return Reply(
+        asked=kind,
+        k=proven.k,
+        at_least=at_least,
+        radius=radius,
+        wanted=stopping.wanted(asked, proven) if kind == "claim" else None,
+        proven=stopping.proves(asked, proven) if kind == "claim" else None,
+    )
+
+
+def _joint(done: Certified) -> Joint | None:
+    both = wording.together(done.order.asked, done.certificate)
+    return both and Joint(target=done.plan.target, at_least=both[0], radius=both[1])
+
+
+def _ended(done: Certified) -> Ended | None:
+    ending = done.ending
+    if ending is None:
+        return None
+    futile = ending.reason == "futile"
+    return Ended(
+        reason=ending.reason,
+        samples=done.evidence.samples,
+        budget=done.order.noise.samples,
+        could_keep=ending.could_keep if futile else None,
+        could_radius=ending.could_radius if futile else None,
+    )
 
 
 def prediction(look: Look, card: Card) -> list[Ranked]:

@@ -11,25 +11,31 @@ from service.messages import Array, Average, Draw, Request
 
 
 class Pace:
-    """How many samples per second each model and recipe makes, learned from finished chunks."""
+    """How many samples per second one worker makes of each model at so many lanes, learned from
+    finished chunks. Noise, cells and votes take next to no time beside the network."""
 
     def __init__(self, chunk_seconds: float = 1.0, workers: int = 1) -> None:
         self.chunk_seconds = chunk_seconds
         self.workers = workers
-        self._rates: dict[tuple[str, object], float] = {}
+        self._rates: dict[tuple[str, int], float] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
         """Learn from one finished chunk, which counts half. Only samples count."""
         if not isinstance(request, Draw | Average) or seconds <= 0:
             return
-        key = (request.plan.model, request.plan.recipe)
+        key = (request.plan.model, request.plan.recipe.lanes)
         rate = (request.stop - request.start) / seconds
         self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))
+
+    def samples_per_second(self, plan: Plan) -> float | None:
+        """What all workers together make of such a plan; None before anything was measured."""
+        rate = self._rates.get((plan.model, plan.recipe.lanes))
+        return None if rate is None else rate * self.workers
 
     def batches(self, plan: Plan, remaining: int) -> int:
         """Batches for the next chunk: one until the pace is known, then `chunk_seconds` of work,
         and never more than each worker's share of what remains."""
-        rate = self._rates.get((plan.model, plan.recipe), 0.0)
+        rate = self._rates.get((plan.model, plan.recipe.lanes), 0.0)
         lanes = plan.recipe.lanes
         share = -(-remaining // (lanes * self.workers))
         return max(1, min(int(rate * self.chunk_seconds / lanes), share))

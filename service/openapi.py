@@ -24,6 +24,9 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     schemas.CertifyRequest,
     schemas.CertifyUpload,
     results.CertifyAnswer,
+    schemas.EstimateRequest,
+    schemas.EstimateUpload,
+    results.EstimateAnswer,
     results.Progress,
     results.ModelList,
     results.ModelCard,
@@ -39,7 +42,8 @@ POSTED = (
     "unsupported-content-type",
     "invalid-parameters",
 )
-SAMPLED = (*POSTED, "unknown-model", "bad-image", "workers-unavailable")
+JUDGED = (*POSTED, "unknown-model", "bad-image")
+SAMPLED = (*JUDGED, "workers-unavailable")
 BINARY = {"type": "string", "format": "binary"}
 STREAM = {
     "type": "string",

@@ -6,12 +6,13 @@ one. All broken rules are reported at once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from certify import feasibility
+from certify.claims import swaps_for
 from certify.document import Asked
 from certify.exact import decimal
 from certify.plan import Plan, Question, Recipe
@@ -21,7 +22,7 @@ from models.registry import Card
 from service.failures import contradictions
 from service.forms import typed
 from service.problems import Fault, fault, refuse
-from service.schemas import CertifyParameters, ExplainParameters, Method
+from service.schemas import CertifyParameters, ExplainParameters, Method, Stop
 from service.settings import Settings
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -73,7 +74,17 @@ class ExplainOrder:
 
 @contradictions()
 def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> CertifyOrder:
-    """The order that these fields describe. Raises ProblemError naming every broken rule."""
+    """The order that these fields describe, one that some outcome of its samples could meet.
+
+    Raises ProblemError naming every broken rule.
+    """
+    order = estimate_order(fields, textual, settings)
+    _raise(_out_of_reach(order), "too-few-samples")
+    return order
+
+
+def estimate_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> CertifyOrder:
+    """The order that these fields describe, feasible or not. Raises ProblemError."""
     asked = parse(CertifyParameters, fields, textual)
     card = find_card(asked.model or settings.default_model)
     cell = asked.cell or card.defaults.cell
@@ -82,17 +93,15 @@ def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     rules = [
         *_common_rules(asked, card, cell, settings),
         *_exclusive(asked, "k", "fraction"),
-        *_exclusive(asked, "overlap", "radius"),
+        *_stop_rules(asked),
         *_fewer("k", k, features),
         *_fewer("votes", asked.votes or 1, features),
     ]
     _raise(rules)
-    noise = _noise(asked, card, cell, asked.votes or k)
+    noise = _noise(asked, card, cell, asked.votes or k, 1 if asked.strict else card.lanes)
     question = Question(k, noise.samples, asked.failure_probability, asked.confidence, NORM)
-    wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0)
-    order = CertifyOrder(card, asked.target, noise, question, wanted, asked.pictures)
-    _raise(_out_of_reach(order), "too-few-samples")
-    return order
+    wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0, _stop(asked))
+    return CertifyOrder(card, asked.target, noise, question, wanted, asked.pictures)
 
 
 @contradictions()
@@ -109,8 +118,22 @@ def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
         rules += _fewer("votes", votes, features)
     _raise(rules)
     # SmoothGrad casts no votes; a recipe has at least one.
-    noise = None if plain else _noise(asked, card, cell, votes if asked.method == "renyi" else 1)
+    votes = votes if asked.method == "renyi" else 1
+    noise = None if plain else _noise(asked, card, cell, votes, card.lanes)
     return ExplainOrder(card, asked.target, asked.method, cell, noise, asked.pictures)
+
+
+def swaps_asked(order: CertifyOrder) -> int | None:
+    """How many swaps the asked overlap rules out; None if no overlap is asked."""
+    overlap = order.asked.overlap
+    return swaps_for(decimal(overlap), order.question.k) if overlap else None
+
+
+def asked_kind(asked: Asked) -> Literal["overlap", "radius", "claim", "curve"]:
+    """What was asked, in one word: a claim is an overlap at a radius."""
+    if asked.radius:
+        return "claim" if asked.overlap else "radius"
+    return "overlap" if asked.overlap else "curve"
 
 
 def find_card(name: str) -> Card:
@@ -158,13 +181,13 @@ def _out_of_reach(order: CertifyOrder) -> list[Fault]:
     """The fault of asking for what no outcome of so few samples could prove; none if one could."""
     # What can be proven depends on neither the picture nor the target.
     plan = order.noise.plan(order.card, NO_PICTURE, 0)
-    reach, samples = feasibility.best_radius(plan, order.question), order.noise.samples
-    radius = order.asked.radius
+    swaps, radius, samples = swaps_asked(order), order.asked.radius, order.noise.samples
+    reach = feasibility.best_radius(plan, order.question, swaps)
     if reach > 0 and reach >= radius:
         return []
     most = f"more than radius {reach:g}" if reach else "any radius"
     rule = f"no outcome of so few samples could prove {most}"
-    needed = feasibility.samples_needed(plan, order.question, radius)
+    needed = feasibility.samples_needed(plan, order.question, radius, swaps)
     smaller = "a smaller radius, " if radius else ""
     others = f"{smaller}a larger scale, cell or failure_probability"
     advice = f"no number of samples would do; ask for {others}"
@@ -198,6 +221,26 @@ def _exclusive(asked: CertifyParameters, one: str, other: str) -> list[Fault]:
     return [fault(one, getattr(asked, one), rule, f"leave {one} or {other} out")]
 
 
+def _stop(asked: CertifyParameters) -> Stop:
+    """Whether to stop early: as asked, else where there is a claim whose proof may be watched."""
+    watched = asked.overlap and asked.radius and asked.confidence == "anytime"
+    return asked.stop or ("proven" if watched else "never")
+
+
+def _stop_rules(asked: CertifyParameters) -> list[Fault]:
+    """Stopping early needs a claim, and bounds that hold wherever one stops."""
+    if asked.stop != "proven":
+        return []
+    faults = []
+    if asked.overlap is None or asked.radius is None:
+        rule = "there must be a claim to prove"
+        faults.append(fault("stop", asked.stop, rule, "give overlap and radius, or leave stop out"))
+    if asked.confidence == "fixed":
+        rule = "fixed confidence holds at its number of samples only"
+        faults.append(fault("stop", asked.stop, rule, "leave stop out, or ask for anytime"))
+    return faults
+
+
 def _fewer(name: str, count: int, features: int) -> list[Fault]:
     # No features at all: the cell is at fault, and says so itself.
     if count < features or not features:
@@ -222,10 +265,10 @@ def _k(asked: CertifyParameters, card: Card, features: int) -> int:
 
 
 def _noise(
-    asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int
+    asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int, lanes: int
 ) -> Noise:
     scale = asked.scale or card.defaults.scale
-    recipe = Recipe(LAW, SHAPE, scale, ATTRIBUTION, cell, votes, card.lanes, PRECISION)
+    recipe = Recipe(LAW, SHAPE, scale, ATTRIBUTION, cell, votes, lanes, PRECISION)
     key = asked.key.lower() if asked.key else fresh_key()
     return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
 

@@ -7,7 +7,6 @@ differ in the pool alone.
 
 import asyncio
 import hashlib
-import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -19,18 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from certify import document, wording
+from certify import document
 from certify.certificate import Certificate
 from certify.certificate import certify as prove
 from certify.evidence import Evidence
 from certify.plan import Plan
+from certify.stopping import Ending
 from models import images
 from models.registry import Card
+from service.meter import Meter, legs
 from service.orders import CertifyOrder, ExplainOrder
 from service.pool import Look, Pool
 from service.results import Progress
 
-PROOF_TIMES = 4
 DECODER = f"pillow {version('pillow')}"
 SOFTWARE = {
     name: version(name) for name in ("affidavit", "numpy", "scipy", "python-flint", "torch")
@@ -62,7 +62,10 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class Certified:
-    """A finished certificate with everything it was made from, and its document."""
+    """A finished certificate with everything it was made from, and its document.
+
+    ending: why sampling ended, if it was to stop early.
+    """
 
     order: CertifyOrder
     subject: Subject
@@ -70,6 +73,7 @@ class Certified:
     plan: Plan
     evidence: Evidence
     certificate: Certificate
+    ending: Ending | None
     document: dict[str, Any]
 
 
@@ -104,17 +108,23 @@ async def certify(pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: 
     """Progress after every part, then the certificate.
 
     With `proofs`, some progress says what is already proven: anytime bounds hold on the way too.
+    Where sampling may stop early it does so between legs, so that the same request always ends at
+    the same sample, and nothing that was drawn is left out.
     """
     look = await pool.look(order.card.name, subject.picture, order.target)
     plan = order.noise.plan(order.card, subject.digest, look.target)
     evidence, meter = Evidence.empty(plan.features), Meter(plan, order, proofs)
-    async with aclosing(pool.draw_parts(plan, subject.picture, 0, order.noise.samples)) as parts:
-        async for part in parts:
-            evidence = evidence.merge(part)
-            yield await meter.progress(evidence)
+    for stop in legs(order):
+        work = pool.draw_parts(plan, subject.picture, evidence.samples, stop)
+        async with aclosing(work) as parts:
+            async for part in parts:
+                evidence = evidence.merge(part)
+                yield await meter.progress(evidence)
+        if meter.ending:
+            break
     certificate = await asyncio.to_thread(prove, plan, evidence, order.question)
     made = await asyncio.to_thread(_compose, order, subject, plan, evidence, certificate)
-    yield Certified(order, subject, look, plan, evidence, certificate, made)
+    yield Certified(order, subject, look, plan, evidence, certificate, meter.ending, made)
 
 
 async def last(steps: Steps, abandoned: Callable[[], Awaitable[bool]]) -> Certified:
@@ -129,34 +139,6 @@ async def last(steps: Steps, abandoned: Callable[[], Awaitable[bool]]) -> Certif
             if await abandoned():
                 break
     raise Abandoned
-
-
-class Meter:
-    """Says how far sampling is, and at PROOF_TIMES − 1 places on the way what is proven there."""
-
-    def __init__(self, plan: Plan, order: CertifyOrder, proofs: bool) -> None:
-        self._plan, self._order = plan, order
-        self._began = time.monotonic()
-        self._proofs = proofs and order.question.confidence == "anytime"
-        self._proven: tuple[int | None, float | None] = (None, None)
-        self._due = 1
-
-    async def progress(self, evidence: Evidence) -> Progress:
-        """Where sampling stands with this evidence."""
-        total, samples = self._order.noise.samples, evidence.samples
-        due = samples * PROOF_TIMES >= self._due * total and samples < total
-        # Bounds hold for the samples from the first on, so a gap has to close first.
-        if self._proofs and due and evidence.ranges == ((0, samples),):
-            self._due = samples * PROOF_TIMES // total + 1
-            proven = await asyncio.to_thread(prove, self._plan, evidence, self._order.question)
-            self._proven = wording.answer(self._order.asked, proven)
-        return Progress(
-            samples=samples,
-            total=total,
-            seconds=round(time.monotonic() - self._began, 3),
-            at_least=self._proven[0],
-            radius=self._proven[1],
-        )
 
 
 def _compose(

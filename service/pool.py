@@ -106,6 +106,7 @@ class Pool(Protocol):
         self, plan: Plan, image: Picture, start: int, stop: int
     ) -> NDArray[np.float64]: ...
     async def heartbeat(self) -> Health: ...
+    def samples_per_second(self, plan: Plan) -> float | None: ...
 
 
 class ChunkedPool(ABC):
@@ -113,6 +114,10 @@ class ChunkedPool(ABC):
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
+
+    def samples_per_second(self, plan: Plan) -> float | None:
+        """The pace at which such a plan was drawn last; None if nothing like it was."""
+        return self.pace.samples_per_second(plan)
 
     @abstractmethod
     def answers(self, work: Iterator[Request]) -> AsyncGenerator[tuple[Request, Reply], None]:

@@ -36,14 +36,18 @@ class Parcel:
     textual: bool
 
 
-async def read(request: Request, limit: int) -> Parcel:
-    """The parcel of a request whose body has at most `limit` bytes; raises ProblemError."""
+async def read(request: Request, limit: int, *, picture_needed: bool = True) -> Parcel:
+    """The parcel of a request whose body has at most `limit` bytes; raises ProblemError.
+
+    Where no picture is needed and none came, its bytes are none.
+    """
     kind = content_type(request, (JSON, FORM))
     body = await read_body(request, limit)
     # Parsing a large body takes seconds, and others are to be answered meanwhile.
     if kind == JSON:
-        return await asyncio.to_thread(_from_json, body)
-    return await asyncio.to_thread(_from_form, body, request.headers["content-type"])
+        return await asyncio.to_thread(_from_json, body, picture_needed)
+    stated = request.headers["content-type"]
+    return await asyncio.to_thread(_from_form, body, stated, picture_needed)
 
 
 def content_type(request: Request, allowed: Iterable[str]) -> str:
@@ -130,13 +134,14 @@ def _refuse_constant(literal: str) -> Any:
     )
 
 
-def _from_json(body: bytes) -> Parcel:
+def _from_json(body: bytes, picture_needed: bool) -> Parcel:
     fields = parse_json(body)
     if not isinstance(fields, dict):
         raise _malformed(type(fields).__name__, "it must be an object")
     if len(fields) > MOST_FIELDS:
         raise _malformed(f"{len(fields)} fields", f"a request has at most {MOST_FIELDS}")
-    return Parcel(fields, _base64(fields.pop(IMAGE, None)), textual=False)
+    absent = IMAGE not in fields and not picture_needed
+    return Parcel(fields, b"" if absent else _base64(fields.pop(IMAGE, None)), textual=False)
 
 
 def _base64(text: Any) -> bytes:
@@ -152,15 +157,16 @@ def _base64(text: Any) -> bytes:
         raise refuse("bad-image", fault(IMAGE, text, "it must be base64", advice)) from error
 
 
-def _from_form(body: bytes, content_type: str) -> Parcel:
+def _from_form(body: bytes, content_type: str, picture_needed: bool) -> Parcel:
     parts = forms.parts(body, content_type)
     times = Counter(name for name, _ in parts)
     twice = [_twice(name, count) for name, count in times.items() if count > 1]
     if twice:
         raise refuse("malformed-body", *twice)
     fields = dict(parts)
-    picture = fields.pop(IMAGE, None)
-    if not isinstance(picture, bytes) or not picture:
+    picture = fields.pop(IMAGE, None if picture_needed else b"")
+    absent = IMAGE not in times and not picture_needed
+    if not isinstance(picture, bytes) or not (picture or absent):
         value = "nothing" if picture is None else picture
         raise refuse("bad-image", fault(IMAGE, value, "a picture file is needed", HOW))
     files = [

@@ -55,10 +55,39 @@ class Spot(Wire):
 class Reply(Wire):
     """The answer to what was asked."""
 
-    asked: Literal["overlap", "radius", "curve"]
+    asked: Literal["overlap", "radius", "claim", "curve"] = Field(
+        description="claim: overlap and radius both"
+    )
     k: int
     at_least: int = Field(description="so many of the k stay; 0: nothing could be proven")
     radius: float = Field(description="under any change of this size; 0: nothing could be proven")
+    wanted: int | None = Field(None, description="so many of the k were asked for; of a claim")
+    proven: bool | None = Field(None, description="whether the claim is proven; null if none")
+
+
+class Joint(Wire):
+    """Prediction and explanation at once: this class, and so many of the k, within this radius."""
+
+    target: int
+    at_least: int
+    radius: float
+
+
+class Ended(Wire):
+    """Why sampling ended, where it was to stop early."""
+
+    reason: Literal["proven", "futile", "spent"] = Field(
+        description="proven: the claim is. futile: no outcome of the samples left could prove it. "
+        "spent: all were drawn"
+    )
+    samples: int = Field(description="samples drawn")
+    budget: int = Field(description="samples allowed")
+    could_keep: int | None = Field(
+        None, description="futile: the most that could be proven to stay within the asked radius"
+    )
+    could_radius: float | None = Field(
+        None, description="futile: the radius that could be proven for the number asked for"
+    )
 
 
 class Pictures(Wire):
@@ -78,7 +107,10 @@ class CertifyAnswer(Wire):
     key: str
     key_origin: Literal["request", "fresh"]
     samples: int
+    strict: bool = Field(description="whether the network saw each noisy picture alone")
     answer: Reply
+    joint: Joint | None = Field(description="null unless class and regions are both proven")
+    ended: Ended | None = Field(description="null unless sampling was to stop early")
     curve: list[Spot]
     reported: list[int] = Field(description="the k features, best first, numbered row by row")
     certificate: dict[str, Any] = Field(
@@ -95,6 +127,31 @@ class Progress(Wire):
     seconds: float
     at_least: int | None = Field(None, description="already proven: so many of the k stay")
     radius: float | None = Field(None, description="already proven: within this radius")
+    proven: bool | None = Field(None, description="whether the claim is already; null if none")
+
+
+class EstimateAnswer(Wire):
+    """What is feasible, and what it costs, before anything is sampled."""
+
+    feasible: bool = Field(description="whether any outcome could prove what is asked")
+    asked: Literal["overlap", "radius", "claim", "curve"]
+    model: str
+    features: int
+    k: int
+    wanted: int | None = Field(description="so many of the k are asked to stay; null: not asked")
+    radius: float | None = Field(description="asked radius; null: not asked")
+    samples: int = Field(description="samples that would be drawn at most")
+    samples_needed: int | None = Field(
+        description="the fewest of which some outcome proves it; null: no number would do"
+    )
+    largest_radius: float | None = Field(
+        description="no outcome of these samples proves more; null: no limit is known"
+    )
+    seconds: float | None = Field(
+        description="for all samples, at the pace measured last; null: nothing measured yet"
+    )
+    seconds_at_best: float | None = Field(description="for the samples needed; null: unknown")
+    advice: list[str] = Field(description="in words; what would make it feasible if it is not")
 
 
 class ModelDefaults(Wire):

@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models import registry
-from service import answers, pipeline, results, schemas
+from service import answers, estimating, pipeline, results, schemas
 from service.failures import unavailable
 from service.keys import Signer
 from service.negotiation import EVENTS, JSON, NPY, PNG, choose
-from service.openapi import POSTED, SAMPLED, body
+from service.openapi import JUDGED, POSTED, SAMPLED, body
 from service.openapi import answers as declared
-from service.orders import certify_order, explain_order, find_card
+from service.orders import certify_order, estimate_order, explain_order, find_card
 from service.pool import Pool
 from service.requests import FORM, content_type, read, read_body
 from service.settings import Settings
@@ -98,6 +98,29 @@ async def certify(request: Request) -> Response:
         return Response(status_code=499)
     made = await asyncio.to_thread(answers.certificate, certified, kind, service.signer)
     return Response(made, media_type=kind)
+
+
+@router.post(
+    "/v1/certify/estimate",
+    tags=["explanations"],
+    responses=declared(results.EstimateAnswer, "What is feasible", refusals=JUDGED),
+    openapi_extra=body({JSON: schemas.EstimateRequest, FORM: schemas.EstimateUpload}),
+)
+async def estimate(request: Request) -> Response:
+    """Estimate, before sampling: could what is asked be proven, and what would it cost?
+
+    Takes what /v1/certify takes; the picture may be left out. Reaches no model.
+    """
+    service = _service(request)
+    choose(request.headers.get("accept"), (JSON,))
+    parcel = await read(request, service.settings.max_body_bytes, picture_needed=False)
+    order = await asyncio.to_thread(estimate_order, parcel.fields, parcel.textual, service.settings)
+    if parcel.picture:
+        limit = service.settings.max_pixels
+        await asyncio.to_thread(pipeline.receive, parcel.picture, order.card, limit)
+    return _json(
+        await asyncio.to_thread(estimating.estimate, service.pool, order, service.settings)
+    )
 
 
 @router.get(

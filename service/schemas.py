@@ -11,6 +11,7 @@ from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
 
 Method = Literal["gradient", "smoothgrad", "renyi"]
 Confidence = Literal["anytime", "fixed"]
+Stop = Literal["proven", "never"]
 
 ModelName = Annotated[
     str | None,
@@ -91,7 +92,8 @@ class CertifyParameters(Wire):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="ask for the radius within which this share of the k stays; or radius",
+        description="ask for the radius within which this share of the k stays; with radius: for "
+        "a proof of both",
     )
     radius: float | None = Field(
         None,
@@ -99,7 +101,7 @@ class CertifyParameters(Wire):
         le=100,
         allow_inf_nan=False,
         description="ask how many of the k stay under any change of this l2 size, in units of "
-        "[0, 1] intensity; or overlap",
+        "[0, 1] intensity; with overlap: for a proof of both",
     )
     cell: Cell = None
     scale: Scale = None
@@ -115,6 +117,17 @@ class CertifyParameters(Wire):
     confidence: Confidence = Field(
         "anytime",
         description="anytime: proven at every number of samples at once. fixed: at this one only",
+    )
+    stop: Stop | None = Field(
+        None,
+        description="proven: stop sampling once overlap and radius, both given, are proven or no "
+        "outcome of the samples left could prove them. never: draw all. default: proven if both "
+        "are given and confidence is anytime",
+    )
+    strict: bool = Field(
+        False,
+        description="let the network see each noisy picture alone, so that nothing else in a "
+        "batch could change a vote; slower",
     )
     key: Key = None
     pictures: bool = Field(
@@ -148,3 +161,23 @@ class CertifyUpload(CertifyParameters):
     """POST /v1/certify as a form."""
 
     image: str = Field(description="the picture file", json_schema_extra={"format": "binary"})
+
+
+class EstimateRequest(CertifyParameters):
+    """POST /v1/certify/estimate as JSON."""
+
+    image: str | None = Field(
+        None,
+        description="the picture file as base64, to have it judged too",
+        json_schema_extra={"contentEncoding": "base64"},
+    )
+
+
+class EstimateUpload(CertifyParameters):
+    """POST /v1/certify/estimate as a form."""
+
+    image: str | None = Field(
+        None,
+        description="the picture file, to have it judged too",
+        json_schema_extra={"format": "binary"},
+    )

@@ -36,6 +36,7 @@ class FakePool:
     part: int = 64
     calls: list[str] = field(default_factory=list)
     running: bool = False
+    pace: float | None = None
 
     async def start(self) -> None:
         self.running = True
@@ -72,6 +73,9 @@ class FakePool:
     async def heartbeat(self) -> Health:
         state = "idle" if self.well else "down"
         return Health(self.well, (Member("fake", state, 1, "cpu", 0),), "as told")
+
+    def samples_per_second(self, plan: Plan) -> float | None:
+        return self.pace
 
     def _note(self, call: str) -> None:
         self.calls.append(call)
@@ -127,6 +131,9 @@ class Client:
     ) -> httpx.Response:
         body = {"model": "digits-tiny", "image": base64.b64encode(picture).decode()} | fields
         return self.post("/v1/certify", json=body, headers={"accept": accept})
+
+    def estimate(self, **fields: Any) -> httpx.Response:
+        return self.post("/v1/certify/estimate", json={"model": "digits-tiny"} | fields)
 
     def explain(
         self, picture: bytes, accept: str = "application/json", **fields: Any

@@ -118,7 +118,18 @@ CERTIFY = [
     ({"k": 3, "fraction": 0.5}, "invalid-parameters", "k", "3"),
     ({"fraction": 0}, "invalid-parameters", "fraction", "0"),
     ({"fraction": 1}, "invalid-parameters", "fraction", "1"),
-    ({"overlap": 0.5, "radius": 0.1}, "invalid-parameters", "overlap", "0.5"),
+    ({"stop": "proven"}, "invalid-parameters", "stop", "proven"),
+    ({"stop": "proven", "overlap": 0.5}, "invalid-parameters", "stop", "proven"),
+    ({"stop": "proven", "radius": 0.1}, "invalid-parameters", "stop", "proven"),
+    (
+        {"stop": "proven", "overlap": 0.5, "radius": 0.1, "confidence": "fixed"},
+        "invalid-parameters",
+        "stop",
+        "proven",
+    ),
+    ({"stop": "soon"}, "invalid-parameters", "stop", "soon"),
+    ({"strict": "perhaps"}, "invalid-parameters", "strict", "perhaps"),
+    ({"overlap": 0.5, "radius": 2.0}, "too-few-samples", "samples", "1000"),
     ({"overlap": 0}, "invalid-parameters", "overlap", "0"),
     ({"overlap": 1.01}, "invalid-parameters", "overlap", "1.01"),
     ({"radius": 0}, "invalid-parameters", "radius", "0"),
@@ -360,9 +371,9 @@ def test_a_body_too_large_is_refused_before_all_of_it_is_read(
 
 
 def test_several_faults_are_reported_at_once(client: Any, pool: Any) -> None:
-    response = client.certify(GOOD, k=64, cell=2, votes=70, target=99, overlap=0.5, radius=1.0)
+    response = client.certify(GOOD, k=64, cell=2, votes=70, target=99, overlap=0.5, stop="proven")
     errors = assert_refused(response, "invalid-parameters", "k", pool)
-    assert {error["field"] for error in errors} == {"k", "votes", "target", "overlap"}
+    assert {error["field"] for error in errors} == {"k", "votes", "target", "stop"}
 
 
 def test_too_few_samples_says_how_many_would_do_and_they_do(client: Any, pool: Any) -> None:

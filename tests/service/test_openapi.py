@@ -11,6 +11,7 @@ from service.problems import KINDS
 OPERATIONS = {
     "explain": "post /v1/explain",
     "certify": "post /v1/certify",
+    "estimate": "post /v1/certify/estimate",
     "list_models": "get /v1/models",
     "show_model": "get /v1/models/{name}",
     "verify": "post /v1/verify",
@@ -119,6 +120,9 @@ def test_what_is_answered_is_declared(
         ("post /v1/certify", client.certify(b"?")),
         ("post /v1/certify", client.certify(picture, model="?")),
         ("post /v1/certify", client.certify(picture, "text/html")),
+        ("post /v1/certify/estimate", client.estimate()),
+        ("post /v1/certify/estimate", client.estimate(k=0)),
+        ("post /v1/certify/estimate", client.post("/v1/certify/estimate")),
         ("post /v1/explain", client.explain(picture, method="gradient")),
         ("post /v1/explain", client.post("/v1/explain")),
         ("post /v1/verify", client.post("/v1/verify")),

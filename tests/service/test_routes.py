@@ -86,7 +86,11 @@ def test_the_answer_is_the_point_of_the_curve_that_was_asked_for(
     else:
         assert reply["at_least"] == {"overlap": 12, "curve": 8}[name]
         assert reply["radius"] == curve[reply["at_least"]] > 0
-    assert f"At least {reply['at_least']} of the 16" in answer["summary"][0]
+    assert f"At least {reply['at_least']} of the 16" in answer["summary"][1]
+    joint = answer["joint"]
+    assert f"at least {joint['at_least']} of " in answer["summary"][0]
+    assert joint["target"] == answer["target"] and joint["at_least"] >= reply["at_least"]
+    assert joint["radius"] <= reply["radius"]
     assert list(curve.values()) == sorted(curve.values())
 
 

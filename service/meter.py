@@ -1,0 +1,71 @@
+"""How far sampling is, what is proven there, and when it ends."""
+
+import asyncio
+import time
+
+from certify import stopping, wording
+from certify.certificate import certify as prove
+from certify.evidence import Evidence
+from certify.plan import Plan
+from certify.stopping import Ending
+from service.orders import CertifyOrder
+from service.results import Progress
+
+PROOF_TIMES = 4
+
+
+def legs(order: CertifyOrder) -> tuple[int, ...]:
+    """Where drawing pauses: at each checkpoint if it is to stop early, else at the end only."""
+    samples = order.noise.samples
+    return stopping.checkpoints(samples) if order.asked.stop == "proven" else (samples,)
+
+
+class Meter:
+    """Says how far sampling is, and now and then what is proven there.
+
+    `ending` is why sampling ends here; None while it is worth going on. Where it may stop early,
+    proofs are made at the end of every leg; elsewhere, if `proofs` are wanted, at PROOF_TIMES − 1
+    places on the way: anytime bounds hold there too.
+    """
+
+    def __init__(self, plan: Plan, order: CertifyOrder, proofs: bool) -> None:
+        self.ending: Ending | None = None
+        self._plan, self._order = plan, order
+        self._began = time.monotonic()
+        self._stops = legs(order) if order.asked.stop == "proven" else ()
+        self._proofs = proofs and order.question.confidence == "anytime" and not self._stops
+        self._proven: tuple[int | None, float | None] = (None, None)
+        self._claim: bool | None = None
+        self._due = 1
+
+    async def progress(self, evidence: Evidence) -> Progress:
+        """Where sampling stands with this evidence."""
+        if self._is_due(evidence):
+            await asyncio.to_thread(self._prove, evidence)
+        return Progress(
+            samples=evidence.samples,
+            total=self._order.noise.samples,
+            seconds=round(time.monotonic() - self._began, 3),
+            at_least=self._proven[0],
+            radius=self._proven[1],
+            proven=self._claim,
+        )
+
+    def _is_due(self, evidence: Evidence) -> bool:
+        total, samples = self._order.noise.samples, evidence.samples
+        # Bounds hold for the samples from the first on, so a gap has to close first.
+        if evidence.ranges != ((0, samples),):
+            return False
+        if not self._proofs:
+            return samples in self._stops
+        due = samples * PROOF_TIMES >= self._due * total and samples < total
+        self._due = samples * PROOF_TIMES // total + 1 if due else self._due
+        return due
+
+    def _prove(self, evidence: Evidence) -> None:
+        plan, question, asked = self._plan, self._order.question, self._order.asked
+        certificate = prove(plan, evidence, question)
+        self._proven = wording.answer(asked, certificate)
+        if asked.overlap and asked.radius:
+            self._claim = stopping.proves(asked, certificate)
+        self.ending = stopping.ending(plan, evidence, question, asked, certificate)
