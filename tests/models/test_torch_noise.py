@@ -6,11 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certify.noise import LEFTOVER, Gaussian, draw, table
+from certify.noise import LEFTOVER, Gaussian, GeneralizedNormal, Laplace, Law, draw, table
 from certify.randomness import words
 from models.noise import Drawer, _multiply, philox
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+LAWS = [
+    *(Gaussian(scale) for scale in (0.01, 0.25, 1.0)),
+    *(Laplace(scale) for scale in (0.01, 0.25, 4.0)),
+    *(GeneralizedNormal(scale, shape) for scale in (0.01, 0.25) for shape in (4, 12)),
+]
 KEYS = st.integers(0, (1 << 128) - 1)
 SAMPLES = st.integers(0, (1 << 63) - 1)
 WORDS = st.integers(0, (1 << 64) - 1)
@@ -57,10 +62,10 @@ def test_philox_known_answers() -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("scale", [0.01, 0.25, 1.0])
+@pytest.mark.parametrize("noise", LAWS, ids=lambda law: f"{law.name}-{law.shape}-{law.scale}")
 @pytest.mark.parametrize("entries", [1, 3, 16, 17, 768, 20_001])
-def test_draw_is_certifys(scale: float, entries: int, device: str) -> None:
-    law, key = table(Gaussian(scale)), 0xFEDCBA98_76543210_0F1E2D3C_4B5A6978
+def test_draw_is_certifys(noise: Law, entries: int, device: str) -> None:
+    law, key = table(noise), 0xFEDCBA98_76543210_0F1E2D3C_4B5A6978
     samples = [0, 1, 7, 2**40 + 3, 2**63 - 1]
     found = Drawer(law, torch.device(device)).draw(key, samples, entries).cpu().numpy()
     assert found.dtype == np.int16
