@@ -16,7 +16,7 @@ import rfc8785
 from certify.certificate import Certificate
 from certify.confidence import split
 from certify.evidence import Evidence
-from certify.fields import require
+from certify.fields import require, require_line
 from certify.plan import Plan, Question
 
 TYPE = "affidavit/certificate"
@@ -40,6 +40,8 @@ class Subject:
     key_source: str
 
     def __post_init__(self) -> None:
+        for name in ("file", "decoder", "label"):
+            require_line(getattr(self, name), name)
         known = self.key_source in KEY_SOURCES
         require(known, "key_source", self.key_source, f"be one of {', '.join(KEY_SOURCES)}")
 
@@ -104,9 +106,9 @@ def statement(certificate: Certificate) -> dict[str, Any]:
     }
 
 
-def dumps(document: Mapping[str, Any]) -> bytes:
-    """The document's one byte string, RFC 8785."""
-    return rfc8785.dumps(dict(document))
+def dumps(document: Any) -> bytes:
+    """The one byte string of a document, or of a part of one, RFC 8785."""
+    return rfc8785.dumps(document)
 
 
 def digest(document: Mapping[str, Any]) -> str:

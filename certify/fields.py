@@ -7,6 +7,9 @@ from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+LONGEST_SHOWN = 200
+LARGEST_NUMBER = 1e300
+LONGEST_LINE = 200
 
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
@@ -18,7 +21,21 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 def require(holds: bool, name: str, value: object, rule: str) -> None:
     """Raise ValueError "NAME is VALUE; it must RULE" unless `holds`."""
     if not holds:
-        raise ValueError(f"{name} is {value!r}; it must {rule}")
+        raise ValueError(f"{name} is {_shown(value)}; it must {rule}")
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
+
+
+def require_line(text: str, name: str) -> None:
+    """Raise ValueError unless `text` is one printable line of at most LONGEST_LINE characters.
+
+    What a document says in free words is shown to people, who must not mistake it for ours.
+    """
+    plain = len(text) <= LONGEST_LINE and (text.isprintable() or not text)
+    require(plain, name, text, f"be one printable line of at most {LONGEST_LINE} characters")
 
 
 def closed(data: object, names: set[str], where: str) -> dict[str, Any]:
@@ -39,6 +56,8 @@ def record(kind: type[T], data: object, where: str) -> T:
         allowed = _JSON_TYPES[types[name]]
         fits = isinstance(value, allowed) and not isinstance(value, bool)
         require(fits, f"{where}.{name}", value, f"be a JSON {types[name]}")
+        small = isinstance(value, str) or -LARGEST_NUMBER < value < LARGEST_NUMBER
+        require(small, f"{where}.{name}", value, f"lie within ±{LARGEST_NUMBER:g}")
     return kind(**{n: float(v) if types[n] == "float" else v for n, v in given.items()})
 
 

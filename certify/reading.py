@@ -5,6 +5,7 @@ are looked up and never run.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import rfc8785
 from certify.confidence import Split
 from certify.document import TYPE, VERSION, Asked, Subject
 from certify.evidence import VOTES_FEATURES, Evidence
-from certify.fields import base64_bytes, closed, record, require
+from certify.fields import base64_bytes, closed, record, require, require_line
 from certify.plan import Plan, Question, Recipe
 from certify.signature import Envelope, envelope, is_envelope
 
@@ -82,10 +83,11 @@ def document(data: object) -> Document:
     """The document that this JSON is. Raises ValueError that names what breaks which rule."""
     parts = closed(data, _TOP, "document")
     require(parts["type"] == TYPE, "type", parts["type"], f"be {TYPE}")
-    known = parts["version"] == VERSION and not isinstance(parts["version"], bool)
+    known = type(parts["version"]) is int and parts["version"] == VERSION
     require(known, "version", parts["version"], f"be {VERSION}; a newer verifier may know more")
     for name in ("identifier", "issued"):
         require(isinstance(parts[name], str), name, parts[name], "be text")
+        require_line(parts[name], name)
     plan = _plan(parts["plan"])
     return Document(
         identifier=parts["identifier"],
@@ -103,10 +105,12 @@ def document(data: object) -> Document:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    require(not twice, "fields given twice", twice, "be none")
-    return dict(pairs)
+    once = dict(pairs)
+    if len(once) != len(pairs):
+        numbers = Counter(name for name, _ in pairs)
+        twice = sorted(name for name, number in numbers.items() if number > 1)
+        require(not twice, "fields given twice", twice, "be none")
+    return once
 
 
 def _no_constant(name: str) -> object:
@@ -119,6 +123,9 @@ def _texts(data: object, where: str) -> Mapping[str, str]:
     entries: dict[str, str] = data  # type: ignore[assignment]
     texts = all(isinstance(value, str) for value in entries.values())
     require(texts, where, entries, "hold texts only")
+    for name, value in entries.items():
+        require_line(name, where)
+        require_line(value, f"{where}.{name}")
     return entries
 
 
@@ -132,20 +139,25 @@ def _plan(data: object) -> Plan:
         require(whole, f"plan.{name}", flat[name], "be a JSON int")
     for name in ("model", "weights", "image", "key"):
         require(isinstance(flat[name], str), f"plan.{name}", flat[name], "be a JSON str")
+        require_line(flat[name], f"plan.{name}")
     return Plan(recipe=recipe, **flat)
 
 
 def _evidence(data: object) -> Evidence:
     given = closed(data, _EVIDENCE, "evidence")
     features = _whole([given["features"]], "evidence.features")[0]
-    require(1 <= features <= 1 << 24, "evidence.features", features, "lie in 1..2^24")
+    fits = 1 <= features <= LARGEST_FEATURES
+    require(fits, "evidence.features", features, f"lie in 1..{LARGEST_FEATURES}")
     ranges = tuple(_pair(pair) for pair in _list(given["ranges"], "evidence.ranges"))
     samples = sum(stop - start for start, stop in ranges)
     predictions = np.frombuffer(
         base64_bytes(given["predictions"], "evidence.predictions"), dtype="<i4"
     )
     votes = None
-    if features <= VOTES_FEATURES:
+    if features > VOTES_FEATURES:
+        left_out = given["votes"] is None
+        require(left_out, "evidence.votes", given["votes"], f"be null above {VOTES_FEATURES}")
+    else:
         packed = np.frombuffer(base64_bytes(given["votes"], "evidence.votes"), dtype=np.uint8)
         width = -(-features // 8)
         fits = packed.size == samples * width

@@ -25,7 +25,7 @@ def explained(done: Explained) -> bytes:
     facts: Facts = (("model", order.card.title), ("region", _cell(order.cell)))
     if order.noise is not None:
         recipe = order.noise.recipe
-        facts += (("noise σ", f"{recipe.scale:g}"), ("samples", str(order.noise.samples)))
+        facts += (("noise σ", wording.exactly(recipe.scale)), ("samples", str(order.noise.samples)))
         if order.method == "renyi":
             facts += (("votes per sample", str(recipe.votes)),)
     legend = Legend(METHODS[order.method].format(label=label), facts)
@@ -52,7 +52,7 @@ def regions(done: Certified) -> bytes:
     reported[list(proven.reported)] = True
     cells = Cells(proven.labels(radius).reshape(grid), reported.reshape(grid))
     confidence = wording.confidence(done.order.question.failure_probability)
-    facts = (*_facts(done), ("radius, ℓ2", f"{radius:g}"), ("confidence", confidence))
+    facts = (*_facts(done), ("radius, ℓ2", wording.exactly(radius)), ("confidence", confidence))
     legend = Legend(f"What stays important for {_label(done)}", facts, tuple(_claim(done)))
     return pictures.png(pictures.regions(done.subject.picture, cells, legend))
 
@@ -73,7 +73,7 @@ def _facts(done: Certified) -> Facts:
     recipe = done.plan.recipe
     return (
         ("model", done.order.card.title),
-        ("noise σ", f"{recipe.scale:g}"),
+        ("noise σ", wording.exactly(recipe.scale)),
         ("samples", str(done.evidence.samples)),
         ("regions", f"{done.plan.features} of {_cell(recipe.cell)}"),
         ("reported", str(done.certificate.k)),

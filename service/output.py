@@ -19,6 +19,7 @@ from rich.table import Table
 
 from certify.document import dumps
 from certify.reading import loads
+from certify.wording import exactly
 from service.problems import Problem
 from service.results import CertifyAnswer, ExplainAnswer, ModelList, Progress, Ranked
 from service.sources import Answers
@@ -82,7 +83,7 @@ def _proven(step: Progress) -> str:
     """What is proven so far, if anything is."""
     if not step.at_least or not step.radius:
         return ""
-    return f"already proven: at least {step.at_least} stay within {step.radius:g}"
+    return f"already proven: at least {step.at_least} stay within {exactly(step.radius)}"
 
 
 def print_prediction(console: Console, ranked: list[Ranked], explained: str) -> None:

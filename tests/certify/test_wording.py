@@ -1,9 +1,12 @@
 """Words: sentences hold the numbers proven; an abstention never sounds like a claim."""
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certify.certificate import certify
 from certify.document import Asked, dumps
@@ -15,6 +18,7 @@ from certify.wording import (
     claim,
     confidence,
     ended,
+    exactly,
     joint,
     size_in_grey_levels,
     summary,
@@ -28,7 +32,15 @@ def read(document: dict[str, Any]) -> Document:
 
 
 @pytest.mark.parametrize(
-    ("failure", "words"), [(0.001, "99.9 %"), (0.05, "95 %"), (1e-6, "99.9999 %")]
+    ("failure", "words"),
+    [
+        (0.001, "99.9 %"),
+        (0.05, "95 %"),
+        (1e-6, "99.9999 %"),
+        (1e-12, "1 − 1e-12"),
+        (0.123456789012345, "87.6543210987655 %"),
+        (1e-300, "1 − 1e-300"),
+    ],
 )
 def test_confidence_is_a_percentage_without_binary_dust(failure: float, words: str) -> None:
     assert confidence(failure) == words
@@ -67,14 +79,14 @@ def test_nothing_proven_says_what_would_help(read: Document) -> None:
     asked = Asked(0.5, 0.0)
     lines = summary(read.plan, read.question, asked, nothing, "x")
     assert lines[1] == "More samples, larger noise or larger cells may prove something."
-    assert lines[2].startswith("The class x is not certified")
+    assert lines[2].startswith("Class 0 (x) is not certified")
 
 
 def test_a_radius_too_large_says_how_far_proof_goes(read: Document) -> None:
     found = certify(read.plan, read.evidence, read.question)
     lines = summary(read.plan, read.question, Asked(0.0, 5.0), found, "x")
     assert lines[0].startswith("Nothing is proven about how many")
-    assert lines[1] == f"Nothing is proven beyond ℓ2 size {found.curve[-1].radius:g}."
+    assert lines[1] == f"Nothing is proven beyond ℓ2 size {found.curve[-1].radius!r}."
 
 
 def test_a_size_in_grey_levels(read: Document) -> None:
@@ -109,9 +121,10 @@ def test_class_and_regions_are_claimed_together_only_if_both_are_proven(read: Do
 def test_the_summary_begins_with_class_and_regions(read: Document) -> None:
     found = certify(read.plan, read.evidence, read.question)
     lines = summary(read.plan, read.question, Asked(0.0, 0.1), found, "six pixels")
-    assert lines[0] == joint(3, 0.1, 3, "six pixels", 0.001)
+    assert lines[0] == joint(3, 0.1, 3, "class 0 (six pixels)", 0.001)
     assert lines[0] == (
-        "This class, six pixels, and at least 3 of these 3 regions, under any change of "
+        "Under this noise the network keeps saying six pixels and at least 3 of the 3 most "
+        "important regions stay the most important, both under any change of "
         "ℓ2 size 0.1; confidence 99.9 % for both together."
     )
     assert lines[1] == claim(3, 0.1, 3, 0.001)
@@ -124,8 +137,8 @@ def test_overlap_and_radius_together_are_proven_or_not(read: Document) -> None:
     assert answer(Asked(1.0, far), found) == (found.at_least_within(far), far)
     lines = summary(read.plan, read.question, Asked(1.0, far), found, "x")
     assert any(
-        line == f"Asked for at least 3 of 3 within ℓ2 size {far:g}: not proven; 3 stay within "
-        f"{found.radius_for(3):g}."
+        line == f"Asked for at least 3 of 3 within ℓ2 size {far!r}: not proven; 3 stay within "
+        f"{found.radius_for(3)!r}."
         for line in lines
     )
     proven = summary(read.plan, read.question, Asked(1.0, 0.1), found, "x")
@@ -154,3 +167,21 @@ def test_strict_sampling_is_said(read: Document) -> None:
     strict = "Strict: the network saw each noisy picture alone."
     assert strict in summary(alone, read.question, Asked(0.0, 0.1), found, "x")
     assert strict not in summary(read.plan, read.question, Asked(0.0, 0.1), found, "x")
+
+
+@given(units=st.integers(1, 10**9))
+def test_no_radius_is_rounded_in_words(units: int) -> None:
+    """0.1431566 was once said to be 0.143157: more than proven."""
+    radius = float(Fraction(units, 10**7))
+    assert Fraction(exactly(radius)) == Fraction(units, 10**7)
+    assert f"ℓ2 size {exactly(radius)};" in claim(1, radius, 2, 0.001)
+
+
+@given(failure=st.floats(1e-300, 0.999, exclude_min=True))
+def test_confidence_never_claims_more_than_it_has(failure: float) -> None:
+    words = confidence(failure)
+    assert words != "100 %"
+    if words.endswith("%"):
+        assert Fraction(words[:-2]) / 100 == 1 - Fraction(repr(failure))
+    else:
+        assert words == f"1 − {failure!r}"
