@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from models.architectures import ARCHITECTURES
-from models.loading import WeightsError, checked
 from models.registry import Card, Source, UnknownModel, card, cards, weights_directory, weights_file
+from models.weights import WeightsError, checked
 
 EPILOGUE = """Weights are found at run time in the folder AFFIDAVIT_WEIGHTS names, else in ./weights
 beside the code. Without a network, point pip at a folder of wheels: PIP_FIND_LINKS=FOLDER

@@ -1,8 +1,6 @@
 """From a card to a network that is ready to run: checked, folded, laid out, frozen."""
 
-import hashlib
 from itertools import pairwise
-from pathlib import Path
 
 import safetensors.torch
 import torch
@@ -10,11 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.architectures import ARCHITECTURES
-from models.registry import Card, weights_file
-
-
-class WeightsError(RuntimeError):
-    """The weights of a model are missing or are not the ones its card names."""
+from models.registry import Card
+from models.weights import weights
 
 
 class Network:
@@ -45,32 +40,13 @@ class Network:
 
 def read_weights(card: Card) -> dict[str, Tensor]:
     """Return the card's parameters by name. Raises WeightsError where the file is not the one."""
-    path = weights_file(card)
-    return safetensors.torch.load(checked(path, card.weights, f"weights of {card.name}"))
+    return safetensors.torch.load(weights(card))
 
 
-def checked(path: Path, sha256: str, what: str) -> bytes:
-    """Return the file's bytes, or raise WeightsError: missing, or of another digest."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{what} are missing: no {path.name} in {path.parent}; run `make setup` "
-            f"(or `python -m models.fetch`), or set AFFIDAVIT_WEIGHTS to the folder that has them"
-        ) from None
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise WeightsError(
-            f"{what}: {path.name} has SHA-256 {found}; it must be {sha256}; "
-            f"remove it and run `make setup`"
-        )
-    return data
-
-
-def build(card: Card, weights: dict[str, Tensor]) -> nn.Module:
+def build(card: Card, parameters: dict[str, Tensor]) -> nn.Module:
     """Return the card's network, not yet folded, in evaluation mode and without gradients."""
     module = ARCHITECTURES[card.architecture].build(len(card.classes))
-    module.load_state_dict(weights, strict=True)
+    module.load_state_dict(parameters, strict=True)
     return module.eval().requires_grad_(False)
 
 

@@ -201,7 +201,7 @@ def _settings(**options: Any) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name, rule = str(first["loc"][0]), first["msg"]
+        name, rule = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
         raise Impossible(f"setting {name} is {first['input']!r}: {rule}") from None
 
 

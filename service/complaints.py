@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
+from models.devices import DeviceError
 from models.images import BadImage
 from service import output
 from service.failures import bad_image
+from service.fitness import Unfit
 from service.keys import BadKey
 from service.pool import PoolError
 from service.problems import ProblemError
@@ -31,7 +33,7 @@ def complaints() -> Iterator[None]:
         raise _refused(bad_image(error)) from None
     except ProblemError as error:
         raise _refused(error) from None
-    except (Impossible, BadKey) as error:
+    except (Impossible, BadKey, Unfit, DeviceError) as error:
         raise _end(str(error), IMPOSSIBLE) from None
     except (PoolError, Unreachable, OSError, EOFError) as error:
         raise _end(f"failed: {error}", FAILED) from None

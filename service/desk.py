@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from certify.evidence import Evidence
 from certify.plan import Plan
 from models.registry import UnknownModel
+from models.weights import WeightsError
 from service.messages import (
     Array,
     Averaged,
@@ -54,7 +55,8 @@ class Sampler(Protocol):
 
 
 class Desk:
-    """Answers requests. `load` opens a model by name, and raises UnknownModel for a name it lacks.
+    """Answers requests. `load` opens a model by name, and raises UnknownModel for a name it
+    lacks and WeightsError for weights that are not here.
 
     A ValueError of a sampler is its way of saying that plan, picture and model do not agree.
     """
@@ -70,11 +72,14 @@ class Desk:
         return Ready(os.getpid(), self._device, self._threads, tuple(sorted(self._samplers)))
 
     def answer(self, request: Request) -> Reply:
-        """The reply, or a Failure: `refused` for a contradiction, `error` for everything else."""
+        """The reply, or a Failure: `refused` for a contradiction, `unavailable` for a model whose
+        weights are not here, `error` for everything else."""
         try:
             return self._perform(request)
         except (ValueError, UnknownModel) as error:
             return Failure("refused", str(error))
+        except WeightsError as error:
+            return Failure("unavailable", str(error))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             return Failure("error", f"{type(error).__name__}: {error}")

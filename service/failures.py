@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from models.images import BadImage
-from service.pool import PoolError, WorkerLost, WorkRefused
+from service.pool import ModelUnavailable, PoolError, WorkerLost, WorkRefused
 from service.problems import ProblemError, fault, refuse
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,11 @@ def as_problem(
             return bad_image(error)
         case WorkerLost():
             return unavailable(str(error), retry_after)
+        case ModelUnavailable():
+            log.error("a model cannot be loaded: %s", error)
+            return ProblemError(
+                "model-unavailable", "this server lacks the model's weights; its log says more"
+            )
         case WorkRefused():
             return _contradiction(error)
         case HTTPException() if request is not None:

@@ -21,7 +21,7 @@ LARGEST_FRAME = 256 << 20
 
 Type = Literal["uint8", "int32", "int64", "float32", "float64"]
 TYPES: tuple[str, ...] = get_args(Type)
-Kind = Literal["refused", "error", "malformed"]
+Kind = Literal["refused", "unavailable", "error", "malformed"]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Shape = Annotated[tuple[Count, ...], msgspec.Meta(max_length=4)]
@@ -154,8 +154,9 @@ class Averaged(Message, frozen=True, tag="averaged"):
 class Failure(Message, frozen=True, tag="failure"):
     """Reply to anything that could not be done.
 
-    refused: the request contradicts the model or itself; asking again is no use. error: the worker
-    failed while working. malformed: the frame was not a message.
+    refused: the request contradicts the model or itself; asking again is no use.
+    unavailable: the weights of the model are not here. error: the worker failed while working.
+    malformed: the frame was not a message.
     """
 
     kind: Kind

@@ -55,6 +55,10 @@ class WorkRefused(PoolError):
     """The request contradicts the model or itself. Asking again is no use."""
 
 
+class ModelUnavailable(PoolError):
+    """The weights of the model are missing or wrong; the text says what to do about it."""
+
+
 class WorkFailed(PoolError):
     """The worker failed while working; its log has the traceback. The worker goes on."""
 
@@ -231,7 +235,8 @@ class LocalPool(ChunkedPool):
 
 def failure_error(failure: Failure) -> PoolError:
     """The exception that a Failure stands for."""
-    return WorkRefused(failure.detail) if failure.kind == "refused" else WorkFailed(failure.detail)
+    kinds = {"refused": WorkRefused, "unavailable": ModelUnavailable}
+    return kinds.get(failure.kind, WorkFailed)(failure.detail)
 
 
 def _real_desk(device: str) -> "Desk":

@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "too-few-samples": Kind(422, "No outcome of so few samples could prove what is asked"),
         "internal-error": Kind(500, "The service failed; this is our fault"),
         "workers-unavailable": Kind(503, "No worker can take the request right now"),
+        "model-unavailable": Kind(503, "The weights of this model are not on this server"),
         "verifier-busy": Kind(503, "Enough documents are being verified already"),
     }
 )

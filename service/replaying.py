@@ -29,7 +29,7 @@ def run(document: bytes, photo: bytes, settings: Settings, console: Console) -> 
     keep_memory()
     try:
         from models import replay
-        from models.loading import WeightsError
+        from models.weights import WeightsError
     except ImportError as error:
         raise Impossible(f"a replay runs the network, which needs torch: {error}") from None
     try:

@@ -9,6 +9,7 @@ import uvicorn
 from rich.console import Console
 
 from service.app import create_app
+from service.fitness import check
 from service.output import curl_line
 from service.peers import Limits
 from service.pool import Pool
@@ -35,8 +36,10 @@ def worker_pool(settings: Settings) -> WorkerPool:
 async def serve(settings: Settings, console: Console) -> None:
     """Serve until interrupted; says the address at once and a curl line when workers answer.
 
-    Raises OSError if the address is taken or not ours, BadKey for a signing key that is not fit.
+    Raises OSError if the address is taken or not ours, BadKey for a signing key that is not fit,
+    Unfit if no request could be answered.
     """
+    check(settings)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     pool = worker_pool(settings)
     app, listening = create_app(settings, pool), _listen(settings)

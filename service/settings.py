@@ -6,8 +6,10 @@ all; a test compares that table with this file.
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models import devices
 
 MEBIBYTE = 1 << 20
 MEGAPIXEL = 1_000_000
@@ -55,6 +57,13 @@ class Settings(BaseSettings):
         default=None,
         description="file of the Ed25519 key that signs documents; unset: they are unsigned",
     )
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, device: str) -> str:
+        if not devices.NAME.fullmatch(device):
+            raise ValueError(f"it must {devices.RULE}")
+        return device
 
     @classmethod
     def variables(cls) -> dict[str, str]:

@@ -12,6 +12,7 @@ import sys
 
 import zmq
 
+from models.devices import DeviceError, choose
 from service.desk import Desk
 from service.messages import (
     LARGEST_FRAME,
@@ -72,6 +73,8 @@ class Worker:
 def open_desk(device: str = "auto", threads: int = 1) -> Desk:
     """A desk over the registered models. `device` is auto, cpu, cuda or cuda:N; loads torch.
 
+    Raises DeviceError for a device that is not here.
+
     A network's rounding depends on the number of threads (measured: the sums of averaged scores
     of EfficientNet-Lite0 differ between one and two), so it must not follow from how many workers
     share the machine: evidence would. More cores are used by more workers, at the same speed.
@@ -84,8 +87,7 @@ def open_desk(device: str = "auto", threads: int = 1) -> Desk:
     from models.sampling import Sampler
 
     torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose(device)
 
     def load(name: str) -> Sampler:
         return Sampler(Network(card(name), device))
@@ -135,7 +137,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Start, load torch, answer until the parent ends."""
     chosen = options(arguments)
     end_with_parent(chosen.parent)
-    desk = open_desk(chosen.device, chosen.threads)
+    try:
+        desk = open_desk(chosen.device, chosen.threads)
+    except DeviceError as error:
+        sys.exit(f"no worker: {error}")
     Worker(desk, chosen.connect, chosen.name).run_forever(chosen.parent)
 
 

@@ -13,8 +13,9 @@ import torch
 
 from models import fetch
 from models.architectures import ARCHITECTURES, Architecture, tiny
-from models.loading import WeightsError, read_weights
+from models.loading import read_weights
 from models.registry import Card, Source, card
+from models.weights import WeightsError
 
 LABEL = "theirs."
 

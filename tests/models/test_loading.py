@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.loading import Network, WeightsError, build, fold, read_weights
+from models.loading import Network, build, fold, read_weights
 from models.registry import card, cards, weights_file
+from models.weights import WeightsError
 
 
 @pytest.mark.parametrize("name", list(cards()))

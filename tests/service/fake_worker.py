@@ -14,6 +14,7 @@ import numpy as np
 from certify.evidence import Evidence
 from certify.plan import Plan, Recipe
 from models.registry import UnknownModel
+from models.weights import WeightsError
 from service.desk import Desk
 from service.worker_process import Worker, end_with_parent, options
 
@@ -66,6 +67,8 @@ class Fake:
 
 
 def load(model: str) -> Fake:
+    if model == "lost":
+        raise WeightsError("weights of lost are missing")
     if model != "fake":
         raise UnknownModel(model, ("fake",))
     return Fake()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 from certify.document import dumps
 from certify.verify import verify
 from models import registry
-from service import cli
+from service import cli, serving
 from service.output import curl_line, follow, write_certificate
 from service.results import CertifyAnswer, Progress
 from service.settings import Settings
@@ -146,6 +147,50 @@ def test_something_else_at_the_address_ends_with_1(
     done = CliRunner().invoke(cli.app, ["certify", str(photo)])
     assert done.exit_code == 1
     assert "is it Affidavit?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("DEFAULT_MODEL", "nope", "model 'nope' is unknown; known are digits-tiny"),
+        ("WEIGHTS", "/nonexistent", "weights of efficientnet-lite0 are missing"),
+        ("DEVICE", "tpu", "setting device is 'tpu': it must be auto, cpu, cuda or cuda:N"),
+        ("DEVICE", "cuda:99", "setting device: device is 'cuda:99'; this machine has"),
+    ],
+)
+def test_a_server_that_could_answer_nothing_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    def begun(*_: Any) -> None:
+        raise AssertionError("it listens")
+
+    monkeypatch.setattr(serving, "_listen", begun)
+    monkeypatch.setenv(f"AFFIDAVIT_{variable}", value)
+    done = CliRunner().invoke(cli.app, ["serve"])
+    assert done.exit_code == 2
+    assert says in done.stderr and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("environment", "status", "says"),
+    [
+        ({"AFFIDAVIT_WEIGHTS": "/nonexistent"}, 1, "run `make setup`"),
+        ({"AFFIDAVIT_DEVICE": "cuda:99"}, 2, "device is 'cuda:99'; this machine has"),
+    ],
+)
+def test_a_network_that_cannot_be_loaded_is_said_in_words(
+    photo: Path, tmp_path: Path, environment: dict[str, str], status: int, says: str
+) -> None:
+    done = subprocess.run(
+        (sys.executable, "-m", "service", "explain", str(photo), "--method", "gradient"),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_setting_outside_its_rule_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> None:

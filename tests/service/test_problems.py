@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.images import BadImage
 from service.failures import as_problem
-from service.pool import WorkerLost, WorkFailed, WorkRefused
+from service.pool import ModelUnavailable, WorkerLost, WorkFailed, WorkRefused
 from service.problems import KINDS, LONGEST_VALUE, ProblemError, fault, refuse, shown
 
 MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -74,6 +74,7 @@ def test_anything_can_be_shown(value: object) -> None:
         (WorkerLost("worker-0.1 was ended by SIGKILL"), "workers-unavailable", "SIGKILL"),
         (WorkRefused("plan anew"), "invalid-parameters", "plan anew"),
         (BadImage("depth", "16 bits", "8 bits only", "convert it"), "bad-image", "16 bits"),
+        (ModelUnavailable("no file in /secret/path"), "model-unavailable", "lacks"),
         (WorkFailed("/secret/path"), "internal-error", "a worker failed"),
         (ZeroDivisionError("secret"), "internal-error", "the service failed"),
     ],

@@ -71,6 +71,7 @@ def test_every_request_is_answered_under_its_ticket(ends):
         (b"\xff" * 40, 0, "malformed", "not an envelope"),
         (encode(6, Ping()).replace(b"ping", b"pong"), 6, "malformed", "pong"),
         (encode(7, Look("none", PICTURE, None)), 7, "refused", "model 'none' is unknown"),
+        (encode(7, Look("lost", PICTURE, None)), 7, "unavailable", "weights of lost are missing"),
         (encode(8, Look("fake", Array("uint8", (9, 9), b"x"), None)), 8, "refused", "takes 81"),
         (encode(8, Look("fake", Array.of(np.zeros(3)), None)), 8, "refused", "expected an array"),
         (encode(9, Draw(plan(BROKEN), PICTURE, 0, 4)), 9, "error", "the network fell over"),

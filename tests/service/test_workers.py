@@ -16,7 +16,7 @@ from certify.plan import Plan, Recipe
 from models import images
 from models.registry import card
 from service import wire, workers
-from service.pool import LocalPool, WorkerLost, WorkFailed, WorkRefused
+from service.pool import LocalPool, ModelUnavailable, WorkerLost, WorkFailed, WorkRefused
 from service.workers import Limits, WorkerPool
 from tests.service import fake_worker
 from tests.service.fake_worker import BROKEN, CONTRADICTORY, CRASHING, IMAGE, SLOW, Fake, plan
@@ -109,6 +109,7 @@ def test_look_and_average_cross_the_wire(count):
     [
         (plan(BROKEN), WorkFailed, "RuntimeError: the network fell over"),
         (plan(CONTRADICTORY), WorkRefused, "target is 2"),
+        (plan(model="lost"), ModelUnavailable, "weights of lost are missing"),
         (plan(model="nobody"), WorkRefused, "model 'nobody' is unknown"),
     ],
 )

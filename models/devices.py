@@ -1,0 +1,48 @@
+"""Where networks run: the name of a device checked against this machine, and CUDA told to be exact.
+
+`python -m models.devices cuda:1` says whether that device is here: exit status 0 if it is.
+"""
+
+import re
+import sys
+
+NAME = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
+RULE = "be auto, cpu, cuda or cuda:N"
+
+
+class DeviceError(RuntimeError):
+    """This machine does not have the device."""
+
+
+def choose(device: str) -> str:
+    """The device that `device` means here: itself, or for auto a GPU where there is one.
+
+    Loads torch. Raises DeviceError for what is no device, or is not here.
+    """
+    if not NAME.fullmatch(device):
+        raise DeviceError(f"device is {device!r}; it must {RULE}")
+    if device == "cpu":
+        return device
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return "cuda" if count else "cpu"
+    if int(device.partition(":")[2] or 0) >= count:
+        here = f"cuda:0 to cuda:{count - 1}" if count else "no GPU that torch can use, only cpu"
+        raise DeviceError(f"device is {device!r}; this machine has {here}")
+    return device
+
+
+def main(device: str) -> int:
+    """Say what is wrong with a device on standard error; returns the exit status."""
+    try:
+        choose(device)
+    except DeviceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
