@@ -123,9 +123,9 @@ def test_the_summary_begins_with_class_and_regions(read: Document) -> None:
     lines = summary(read.plan, read.question, Asked(0.0, 0.1), found, "six pixels")
     assert lines[0] == joint(3, 0.1, 3, "class 0 (six pixels)", 0.001)
     assert lines[0] == (
-        "Under this noise the network keeps saying six pixels and at least 3 of the 3 most "
-        "important regions stay the most important, both under any change of "
-        "ℓ2 size 0.1; confidence 99.9 % for both together."
+        "Under this noise the network keeps saying class 0 (six pixels) and at least 3 of the 3 "
+        "most important regions stay the most important, both under any change of ℓ2 size 0.1; "
+        "confidence 99.9 % for both together."
     )
     assert lines[1] == claim(3, 0.1, 3, 0.001)
 
