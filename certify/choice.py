@@ -1,9 +1,9 @@
 """Which law of noise: named, by the published pairing, or the one that proves most.
 
 At equal standard deviation Gaussian noise is hardest to tell from its shift by a small dense
-change (it has the least Fisher information), yet in ℓ1 Laplace noise reaches farther where votes are
-nearly unanimous, and flat-topped noise where they are not. So `auto` computes, and does not pair a
-norm with a shape.
+change (it has the least Fisher information), yet in ℓ1 Laplace noise reaches farther where votes
+are nearly unanimous, and flat-topped noise where they are not. So `auto` computes, and does not
+pair a norm with a shape.
 """
 
 import math

@@ -82,7 +82,7 @@ def test_a_law_by_its_own_name(make_plan: MakePlan) -> None:
 
 def test_auto_is_flat_in_l1_where_votes_cannot_be_nearly_unanimous(make_plan: MakePlan) -> None:
     """Few samples bound a vote away from 1, where the flat top's quantile is the largest."""
-    few = replace(ASKED, norm="1", samples=14)
+    few = replace(ASKED, norm="1", samples=40)
     chosen = choose_law("auto", large_plan(make_plan), few)
     assert isinstance(chosen, GeneralizedNormal)
     assert best_radius(with_law(large_plan(make_plan), chosen), few) > 0
