@@ -106,6 +106,38 @@ def test_place_and_neighbours_in_the_batch_do_not_matter(
     assert torch.equal(tiny(others)[0], logits[0])
 
 
+def test_strict_evidence_is_that_of_each_sample_alone(
+    sampler: Sampler, plan: Plan, tiny: Network, digit: NDArray[np.uint8]
+) -> None:
+    """Bit for bit what the network says when it sees one picture, by hand and one by one."""
+    strict = replace(plan, recipe=replace(plan.recipe, lanes=1))
+    whole = sampler.draw(strict, digit, 0, SAMPLES)
+    votes = np.unpackbits(whole.votes, axis=1, count=plan.features).astype(bool)
+    alone = [sampler.draw(strict, digit, sample, sample + 1) for sample in range(SAMPLES)]
+    merged = alone[0]
+    for each in alone[1:]:
+        merged = merged.merge(each)
+    assert merged.digest() == whole.digest()
+    for sample in range(SAMPLES):
+        best = np.argsort(-slow_scores(strict, tiny, digit, sample), kind="stable")
+        assert set(np.flatnonzero(votes[sample])) == set(best[: plan.recipe.votes])
+    total = sum(sampler.average(strict, digit, sample, sample + 1) for sample in range(20))
+    np.testing.assert_array_equal(sampler.average(strict, digit, 0, 20), total)
+
+
+def test_a_sample_is_the_same_with_any_neighbours(
+    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8], whole: Evidence
+) -> None:
+    """Not strict: whoever else is in the batch, and wherever in it the sample lies."""
+    votes = np.unpackbits(whole.votes, axis=1, count=plan.features)
+    for sample in (0, 31, 32, 50):
+        for start in {sample, max(sample - 5, 0), max(sample - 31, 0)}:
+            found = sampler.draw(plan, digit, start, sample + 1)
+            row = np.unpackbits(found.votes, axis=1, count=plan.features)[sample - start]
+            np.testing.assert_array_equal(row, votes[sample])
+            assert found.predictions[sample - start] == whole.predictions[sample]
+
+
 @pytest.mark.parametrize("name", ["efficientnet-lite0"])
 def test_splits_on_a_real_network(name: str) -> None:
     made = card(name)
@@ -193,7 +225,8 @@ def other(**changes: object) -> Callable[[Plan], Plan]:
         (other(height=32), r"image size is \(32, 16, 3\)"),
         (other(channels=1), r"image size is \(16, 16, 1\)"),
         (other(target=10), "target is 10"),
-        (other_recipe(lanes=31), "lanes is 31; it must be 32"),
+        (other_recipe(lanes=31), "lanes is 31; it must be 32, or 1 for strict"),
+        (other_recipe(lanes=2), "lanes is 2; it must be 32, or 1 for strict"),
     ],
 )
 def test_a_plan_about_something_else_is_refused(
