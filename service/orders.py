@@ -79,10 +79,11 @@ def certify_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     Raises ProblemError naming every broken rule.
     """
     order = estimate_order(fields, textual, settings)
-    _raise(_out_of_reach(order), "too-few-samples")
+    _raise(_out_of_reach(order, settings.max_samples), "too-few-samples")
     return order
 
 
+@contradictions()
 def estimate_order(fields: Mapping[str, Any], textual: bool, settings: Settings) -> CertifyOrder:
     """The order that these fields describe, feasible or not. Raises ProblemError."""
     asked = parse(CertifyParameters, fields, textual)
@@ -177,7 +178,7 @@ def _fault(kind: type[BaseModel], error: ErrorDetails) -> Fault:
     return fault(name, error["input"], rule, f"{name}: {advice}")
 
 
-def _out_of_reach(order: CertifyOrder) -> list[Fault]:
+def _out_of_reach(order: CertifyOrder, most_samples: int) -> list[Fault]:
     """The fault of asking for what no outcome of so few samples could prove; none if one could."""
     # What can be proven depends on neither the picture nor the target.
     plan = order.noise.plan(order.card, NO_PICTURE, 0)
@@ -191,7 +192,9 @@ def _out_of_reach(order: CertifyOrder) -> list[Fault]:
     smaller = "a smaller radius, " if radius else ""
     others = f"{smaller}a larger scale, cell or failure_probability"
     advice = f"no number of samples would do; ask for {others}"
-    if needed is not None:
+    if needed is not None and needed > most_samples:
+        advice = f"it takes {needed} samples and {most_samples} are allowed here; ask for {others}"
+    elif needed is not None:
         advice = f"ask for {needed} samples, or for {others}"
     return [fault("samples", samples, rule, advice)]
 

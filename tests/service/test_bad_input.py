@@ -183,7 +183,8 @@ def test_what_certify_alone_finds_wrong_is_told_to_the_caller(
         raise ValueError("shade is 7; it must be at most 6")
 
     monkeypatch.setattr(orders, "Recipe", refuse)
-    for response in (client.certify(GOOD), client.explain(GOOD, method="renyi")):
+    estimate = client.post("/v1/certify/estimate", json={"model": "digits-tiny"})
+    for response in (client.certify(GOOD), client.explain(GOOD, method="renyi"), estimate):
         (error,) = assert_refused(response, "invalid-parameters", "request", pool)
         assert error["rule"] == "shade is 7; it must be at most 6"
 
@@ -383,6 +384,15 @@ def test_too_few_samples_says_how_many_would_do_and_they_do(client: Any, pool: A
     still = client.certify(GOOD, samples=needed - 1, radius=0.2)
     assert_refused(still, "too-few-samples", "samples", pool)
     assert client.certify(GOOD, samples=needed, radius=0.2).status_code == 200
+
+
+def test_no_advice_asks_for_more_samples_than_are_allowed(client: Any, pool: Any) -> None:
+    few = type(client)(pool, client.settings.model_copy(update={"max_samples": 50}))
+    asked = {"samples": 5, "radius": 0.2}
+    (error,) = assert_refused(few.certify(GOOD, **asked), "too-few-samples", "samples", pool)
+    enough = client.certify(GOOD, **asked).json()["errors"][0]["advice"].split()[2]
+    assert int(enough) > 50
+    assert error["advice"].startswith(f"it takes {enough} samples and 50 are allowed here; ask for")
 
 
 def test_a_radius_that_no_number_of_samples_can_prove_says_so(client: Any, pool: Any) -> None:
