@@ -16,6 +16,7 @@ from starlette.responses import Response
 from models.images import BadImage
 from service import openapi
 from service.failures import as_problem
+from service.head import Head
 from service.keys import signer
 from service.pool import Pool, PoolError
 from service.problems import ProblemError
@@ -46,6 +47,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     )
     app.state.service = Service(settings, pool, signer(settings.signing_key), Verifier(settings))
     app.include_router(router)
+    app.add_middleware(Head)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     for kind in (ProblemError, BadImage, PoolError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer)

@@ -68,6 +68,7 @@ def _http(error: HTTPException, request: Request) -> ProblemError:
     path = request.url.path
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
+        allowed = "GET, HEAD" if "GET" in allowed else allowed
         rule = f"{path} takes {allowed or 'another method'}"
         made = refuse(
             "method-not-allowed", fault("method", request.method, rule, "see /openapi.json")

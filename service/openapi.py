@@ -43,7 +43,7 @@ POSTED = (
     "invalid-parameters",
 )
 JUDGED = (*POSTED, "unknown-model", "bad-image")
-SAMPLED = (*JUDGED, "workers-unavailable")
+SAMPLED = (*JUDGED, "model-unavailable", "workers-unavailable")
 BINARY = {"type": "string", "format": "binary"}
 STREAM = {
     "type": "string",

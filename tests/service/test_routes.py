@@ -276,9 +276,23 @@ def test_unknown_addresses_and_methods(client: Any) -> None:
     assert (missing.status_code, missing.json()["errors"][0]["value"]) == (404, "/v1/nothing")
     wrong = client.get("/v1/certify")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
-    assert client.request("DELETE", "/v1/models").status_code == 405
+    for path in ("/v1/models", "/openapi.json"):
+        removed = client.request("DELETE", path)
+        assert (removed.status_code, removed.headers["allow"]) == (405, "GET, HEAD")
     for response in (missing, wrong):
         assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/healthz", "/readyz", "/v1/models", "/v1/models/digits-tiny", "/v1/models/vgg",
+     "/v1/certify", "/openapi.json", "/nowhere"],
+)  # fmt: skip
+def test_head_is_get_without_the_body(client: Any, path: str) -> None:
+    head, get = client.request("HEAD", path), client.get(path)
+    assert head.status_code == get.status_code
+    assert head.headers == get.headers
+    assert head.content == b"" and get.content
 
 
 def test_the_index_leads_on(client: Any) -> None:
