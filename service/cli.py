@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from service import key_commands, output, replaying, worker_process
+from service import key_commands, keys, output, replaying, worker_process
+from service import report as reports
 from service.complaints import Impossible, complaints
 from service.serving import serve as run_server
 from service.settings import Settings
@@ -44,6 +45,32 @@ Scale = Annotated[
 Votes = Annotated[int | None, typer.Option(help="Regions that each noisy map votes for.")]
 Samples = Annotated[int | None, typer.Option(help="Noisy pictures to draw.")]
 Key = Annotated[str | None, typer.Option(help="The noise, as 32 hexadecimal digits; else fresh.")]
+K = Annotated[int | None, typer.Option(help="Regions to report; or --fraction.")]
+Fraction = Annotated[float | None, typer.Option(help="k as a share of all regions.")]
+Overlap = Annotated[
+    float | None, typer.Option(help="Ask: within which radius does this share stay?")
+]
+Radius = Annotated[
+    float | None, typer.Option(help="Ask: how many stay under any change of this l2 size?")
+]
+Failure = Annotated[
+    float | None, typer.Option(help="How often the whole certificate may be wrong; 0.001.")
+]
+Confidence = Annotated[
+    str | None, typer.Option(help="anytime (the default), or fixed: tighter, no early stop.")
+]
+Stop = Annotated[
+    str | None, typer.Option(help="proven: end once overlap and radius are proven; or never.")
+]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Say what is feasible and what it costs; draw nothing.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="One noisy picture at a time: slower, no batch effects.")
+]
+PublicKey = Annotated[
+    Path | None, typer.Option(help="Public key of who must have signed it, a PEM file.")
+]
 
 
 @app.command()
@@ -80,26 +107,21 @@ def explain(
 @app.command()
 def certify(
     image: Image,
-    k: Annotated[int | None, typer.Option(help="Regions to report; or --fraction.")] = None,
-    fraction: Annotated[float | None, typer.Option(help="k as a share of all regions.")] = None,
-    overlap: Annotated[
-        float | None, typer.Option(help="Ask: within which radius does this share stay?")
-    ] = None,
-    radius: Annotated[
-        float | None, typer.Option(help="Ask: how many stay under any change of this l2 size?")
-    ] = None,
+    k: K = None,
+    fraction: Fraction = None,
+    overlap: Overlap = None,
+    radius: Radius = None,
     model: Model = None,
     target: Target = None,
     cell: Cell = None,
     scale: Scale = None,
     votes: Votes = None,
     samples: Samples = None,
-    failure_probability: Annotated[
-        float | None, typer.Option(help="How often the whole certificate may be wrong; 0.001.")
-    ] = None,
-    confidence: Annotated[
-        str | None, typer.Option(help="anytime (the default), or fixed: tighter, no early stop.")
-    ] = None,
+    failure_probability: Failure = None,
+    confidence: Confidence = None,
+    stop: Stop = None,
+    strict: Strict = False,
+    estimate: Estimate = False,
     key: Key = None,
     server: Server = None,
     out: Out = Path("out"),
@@ -108,23 +130,45 @@ def certify(
 
     Example: affidavit certify photo.jpg --radius 0.05 --samples 1000
 
-    Writes overlay.png, regions.png, certificate.json, map.npy and radii.npy.
+    Writes overlay.png, regions.png, certificate.json, map.npy, radii.npy and report.html.
     """
     options = locals()
     with complaints():
         fields, source, photo = _request(options), _source(server), _read(image)
+        if estimate:
+            output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
+            return
         answer = asyncio.run(output.follow(source.certify(photo, fields), said))
         output.print_prediction(said, answer.prediction, answer.label)
         output.print_words(said, answer.summary)
         output.print_files(said, output.write_certificate(answer, out))
+        output.print_files(said, reports.beside(out, photo, _settings(), ours=server is None))
+
+
+@app.command()
+def report(
+    document: Annotated[Path, typer.Argument(help="A certificate document.")],
+    photo: Annotated[Path, typer.Option(help="The photograph that it is about.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    key: PublicKey = None,
+) -> None:
+    """Write one page about a document that opens offline: map, proof, words, how to verify.
+
+    Example: affidavit report out/certificate.json --photo photo.jpg --out report.html
+
+    Checks the document first and writes nothing, with exit status 1, if it does not hold.
+    """
+    with complaints():
+        public = keys.public(key) if key else None
+        limit, data = _settings().max_pixels, _read(document)
+        page = reports.html(data, _read(photo), key=public, max_pixels=limit, name=document.name)
+        output.print_files(said, reports.write(out, page))
 
 
 @app.command()
 def verify(
     document: Annotated[Path, typer.Argument(help="A certificate document.")],
-    key: Annotated[
-        Path | None, typer.Option(help="Public key of who must have signed it, a PEM file.")
-    ] = None,
+    key: PublicKey = None,
     replay: Annotated[
         Path | None,
         typer.Option(help="The photograph: run the model on it again and count differing votes."),
@@ -191,7 +235,7 @@ def main() -> None:
 
 def _request(options: dict[str, Any]) -> dict[str, Any]:
     """The request that these options make, without where to read and write."""
-    local = {"image", "server", "out"}
+    local = {"image", "server", "out", "estimate"}
     return {name: v for name, v in options.items() if v is not None and name not in local}
 
 

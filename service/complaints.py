@@ -7,13 +7,16 @@ import typer
 from rich.console import Console
 
 from models.devices import DeviceError
+from models.identity import Mismatch
 from models.images import BadImage
+from models.registry import UnknownModel
 from service import output
 from service.failures import bad_image
 from service.fitness import Unfit
 from service.keys import BadKey
 from service.pool import PoolError
 from service.problems import ProblemError
+from service.report import Refused
 from service.sources import Unreachable
 
 FAILED, IMPOSSIBLE = 1, 2
@@ -35,7 +38,11 @@ def complaints() -> Iterator[None]:
         raise _refused(error) from None
     except (Impossible, BadKey, Unfit, DeviceError) as error:
         raise _end(str(error), IMPOSSIBLE) from None
-    except (PoolError, Unreachable, OSError, EOFError) as error:
+    except UnknownModel as error:
+        raise _end(str(error), IMPOSSIBLE) from None
+    except Refused as error:
+        raise _end(str(error), FAILED) from None
+    except (Mismatch, PoolError, Unreachable, OSError, EOFError) as error:
         raise _end(f"failed: {error}", FAILED) from None
 
 

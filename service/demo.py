@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from service import output
+from service import output, report
 from service.problems import ProblemError
 from service.settings import Settings, bundled_photo
 from service.sources import Remote, Unreachable
@@ -67,6 +67,7 @@ def run(chosen: argparse.Namespace, console: Console) -> None:
     files = output.write_certificate(answer, chosen.out)
     console.print("\nchecking the certificate with python -m certify.verify", highlight=False)
     _verify(chosen.out / "certificate.json", console)
+    files |= report.beside(chosen.out, photo, Settings(), ours=True)
     console.print("\nWritten:", highlight=False)
     output.print_files(console, files)
 

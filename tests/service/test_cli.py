@@ -60,6 +60,7 @@ def test_certify_writes_pictures_document_and_arrays(run: Any, photo: Path, tmp_
     assert re.search(r"At least \d+ of the 16 most important regions stay", done.output)
     assert "3 (explained)" in done.output
     names = {"overlay.png", "regions.png", "certificate.json", "map.npy", "radii.npy"}
+    names.add("report.html")
     assert {path.name for path in out.iterdir()} == names
     assert all(name in done.output for name in names)
     document = (out / "certificate.json").read_bytes()
@@ -92,6 +93,36 @@ def test_explain_writes_overlay_map_and_numbers(run: Any, photo: Path, tmp_path:
     assert (out / "overlay.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_estimate_says_what_is_feasible_and_draws_nothing(
+    run: Any, photo: Path, tmp_path: Path, pool: Any
+) -> None:
+    options = ("--estimate", "--out", tmp_path / "out", "--radius", 0.2)
+    done = run("certify", photo, *options, "--samples", 40)
+    assert done.exit_code == 0, done.output
+    assert "No outcome of 40 samples could prove it." in done.output
+    needed = re.search(r"Ask for (\d+) samples", done.output)
+    assert needed is not None
+    pool.pace = 10.0
+    done = run("certify", photo, *options, "--samples", needed[1])
+    assert f"Feasible: at best {needed[1]} samples prove it." in done.output
+    assert f"samples take about {int(needed[1]) / 10:g} s." in done.output
+    assert pool.calls == [] and not (tmp_path / "out").exists()
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    assert run("certify", broken, "--estimate").exit_code == 2
+
+
+def test_a_claim_is_proven_and_sampling_stops(run: Any, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    claim = ("--overlap", 0.5, "--radius", 0.05, "--samples", 1000, "--strict", "--key", KEY)
+    done = run("certify", photo, *claim, "--out", out)
+    assert done.exit_code == 0, done.output
+    stopped = re.search(r"stopped after (\d+) of at most 1000 samples", done.output)
+    assert stopped is not None and int(stopped[1]) < 1000
+    document = json.loads((out / "certificate.json").read_bytes())
+    assert document["asked"]["stop"] == "proven" and document["plan"]["recipe"]["lanes"] == 1
+
+
 def test_models_lists_all_of_them(run: Any) -> None:
     done = run("models")
     assert done.exit_code == 0
@@ -107,7 +138,7 @@ def test_models_lists_all_of_them(run: Any) -> None:
         (("--samples", 3), "ask for"),
         (("--scale", 0.00395), "scale is 0.00395"),
         (("--radius", "nan"), "number"),
-        (("--overlap", 0.5, "--radius", 0.1), "not both"),
+        (("--stop", "proven", "--radius", 0.1), "give overlap and radius"),
     ],
 )
 def test_what_is_refused_is_explained_and_ends_with_2(
@@ -217,7 +248,7 @@ def test_verify_ends_with_1_on_a_forged_document_and_2_on_none(
 
 
 def test_every_command_teaches_by_an_example() -> None:
-    commands = ["serve", "worker", "explain", "certify", "verify", "models"]
+    commands = ["serve", "worker", "explain", "certify", "verify", "report", "models"]
     overview = CliRunner().invoke(cli.app, ["--help"])
     for command in commands:
         assert command in overview.output

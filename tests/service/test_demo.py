@@ -33,7 +33,8 @@ def test_the_demo_certifies_verifies_and_says_where_everything_is(tmp_path: Path
         "certificate.json holds",
     ):
         assert wanted in done.stdout
-    for name in ("overlay.png", "regions.png", "certificate.json", "map.npy", "radii.npy"):
+    pictures, numbers = ("overlay.png", "regions.png"), ("map.npy", "radii.npy")
+    for name in (*pictures, *numbers, "certificate.json", "report.html"):
         assert str(tmp_path / name) in done.stdout
         assert (tmp_path / name).stat().st_size > 100
     assert verify((tmp_path / "certificate.json").read_bytes()).holds
