@@ -3,6 +3,7 @@
 `python -m models.devices cuda:1` says whether that device is here: exit status 0 if it is.
 """
 
+import os
 import re
 import sys
 
@@ -32,6 +33,23 @@ def choose(device: str) -> str:
         here = f"cuda:0 to cuda:{count - 1}" if count else "no GPU that torch can use, only cpu"
         raise DeviceError(f"device is {device!r}; this machine has {here}")
     return device
+
+
+def exact() -> None:
+    """Let CUDA compute float32 as float32, and alike each time; call before the first kernel runs.
+
+    By default torch rounds the operands of convolutions to TensorFloat-32, which has 10 bits of
+    mantissa, picks kernels by racing them when told to, and may add in any order.
+    """
+    # Read by cuBLAS when its first handle is made; ":4096:8" is one of the two settings that make
+    # its results repeatable.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from torch import backends
+
+    for part in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
+        part.fp32_precision = "ieee"
+    backends.cudnn.benchmark = False
+    backends.cudnn.deterministic = True
 
 
 def main(device: str) -> int:

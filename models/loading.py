@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.architectures import ARCHITECTURES
+from models.devices import exact
 from models.registry import Card
 from models.weights import weights
 
@@ -17,12 +18,15 @@ class Network:
 
     Batch norms are folded into convolutions, weights lie channels-last and no parameter takes a
     gradient. Normalisation is part of the network, so that gradients are with respect to the
-    0..255 values a certificate speaks about.
+    0..255 values a certificate speaks about. On a GPU it computes in float32 proper, repeatably
+    (`models.devices.exact`).
     """
 
     def __init__(self, card: Card, device: str | torch.device = "cpu") -> None:
         self.card = card
         self.device = torch.device(device)
+        if self.device.type == "cuda":
+            exact()
         module = fold(build(card, read_weights(card)))
         self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(card.mean, device=self.device)
