@@ -132,7 +132,7 @@ The first provably stays ahead of the second under these changes, each by its be
 | norm | what it counts | radius | in grey levels |
 | --- | --- | --: | --- |
 | ℓ1 | the sum of all changes | {one:.4f} | {one_grey:.0f} in all, over however many values |
-| ℓ2 | the root of their squares' sum | {two:.4f} | {two_grey:.0f} in one value, {two_all:.2f} in every value |
+| ℓ2 | the root of the squares | {two:.4f} | {two_grey:.0f} in one value, {two_all:.2f} in all |
 | ℓ4 | between ℓ2 and ℓ∞ | {four:.5f} | {four_all:.2f} in every value |
 | ℓ∞ | the largest change of any value | {infinity:.6f} | {infinity_grey:.2f} in every value |
 
