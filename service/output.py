@@ -21,7 +21,14 @@ from certify.document import dumps
 from certify.reading import loads
 from certify.wording import exactly
 from service.problems import Problem
-from service.results import CertifyAnswer, ExplainAnswer, ModelList, Progress, Ranked
+from service.results import (
+    CertifyAnswer,
+    EstimateAnswer,
+    ExplainAnswer,
+    ModelList,
+    Progress,
+    Ranked,
+)
 from service.sources import Answers
 
 PLAIN_STEPS = 10
@@ -99,6 +106,14 @@ def print_words(console: Console, words: list[str]) -> None:
     """A certificate in words."""
     for line in words:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_estimate(console: Console, found: EstimateAnswer) -> None:
+    """What is feasible and what it would cost."""
+    lines = list(found.advice)
+    if found.seconds is not None:
+        lines.append(f"All {found.samples} samples take about {found.seconds:g} s.")
+    print_words(console, lines)
 
 
 def print_files(console: Console, files: dict[str, Path]) -> None:

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import httpx
 
 from models import registry
-from service import answers, pipeline
+from service import answers, estimating, pipeline
 from service.keys import signer
 from service.negotiation import EVENTS, JSON
-from service.orders import certify_order, explain_order
+from service.orders import certify_order, estimate_order, explain_order
 from service.pool import LocalPool, Pool
 from service.problems import MEDIA_TYPE, PREFIX, Problem, ProblemError
-from service.results import CertifyAnswer, ExplainAnswer, ModelList, Progress
+from service.results import CertifyAnswer, EstimateAnswer, ExplainAnswer, ModelList, Progress
 from service.settings import Settings
 
 Fields = Mapping[str, Any]
@@ -32,6 +32,7 @@ class Source(Protocol):
 
     async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer: ...
     def certify(self, photo: bytes, fields: Fields) -> Answers: ...
+    async def estimate(self, photo: bytes, fields: Fields) -> EstimateAnswer: ...
     async def models(self) -> ModelList: ...
 
 
@@ -68,6 +69,12 @@ class Offline:
         finally:
             await self._pool.stop()
 
+    async def estimate(self, photo: bytes, fields: Fields) -> EstimateAnswer:
+        """What is feasible and what it costs; the picture is judged too, and no network runs."""
+        order = estimate_order(fields, False, self._settings)
+        pipeline.receive(photo, order.card, self._settings.max_pixels)
+        return estimating.estimate(self._pool, order, self._settings)
+
     async def models(self) -> ModelList:
         """The models of this installation."""
         return answers.models(registry.cards().values())
@@ -98,6 +105,11 @@ class Remote:
                     yield CertifyAnswer.model_validate_json(data)
                 else:
                     raise problem_error(data)
+
+    async def estimate(self, photo: bytes, fields: Fields) -> EstimateAnswer:
+        """What is feasible and what it costs, as the server sees it."""
+        async with self._ask("/v1/certify/estimate", photo, fields, JSON) as response:
+            return EstimateAnswer.model_validate_json(await response.aread())
 
     async def models(self) -> ModelList:
         """The models of the server."""
