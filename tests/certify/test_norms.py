@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from certify.certificate import certify
 from certify.choice import with_law
+from certify.document import Asked, Subject, compose, dumps
 from certify.evidence import Evidence
 from certify.noise import Gaussian, GeneralizedNormal, Laplace, Law
 from certify.plan import Plan, Question
+from certify.verify import verify
 
 MakePlan = Callable[..., Plan]
 MakeEvidence = Callable[..., Evidence]
@@ -113,3 +115,27 @@ def test_gaussian_only_routes_stay_away_from_other_laws(
     evidence = make_evidence(plan, np.array([200, 60, 180, 50, 190, 40]), 400)
     found = certify(plan, evidence, replace(question, k=3, samples=400, norm="1"))
     assert set(found.curve[0].routes) == {"per_feature", "renyi"}
+
+
+@every_law
+@pytest.mark.parametrize("norm", ["1", "2.5", "inf"])
+def test_a_document_in_any_law_and_norm_is_verified(
+    law: Law, norm: str, make_plan: MakePlan, make_evidence: MakeEvidence, question: Question
+) -> None:
+    plan = with_law(make_plan(6, votes=3), law)
+    evidence = make_evidence(plan, np.array([200, 60, 180, 50, 190, 40]), 300)
+    asked = replace(question, k=3, samples=300, norm=norm)
+    document = compose(
+        plan,
+        asked,
+        evidence,
+        certify(plan, evidence, asked),
+        subject=Subject(file="f" * 64, decoder="none", label="six", key_source="service"),
+        asked=Asked(overlap=0.0, radius=0.0),
+        software={"affidavit": "0"},
+        issued="2026-01-01T00:00:00Z",
+        identifier="test",
+    )
+    report = verify(dumps(document))
+    assert report.holds
+    assert f"ℓ{'∞' if norm == 'inf' else norm}" in " ".join(report.words)
