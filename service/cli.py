@@ -219,13 +219,22 @@ def serve(
         asyncio.run(run_server(_settings(**options), said))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def worker(context: typer.Context) -> None:
-    """Run one worker process in the foreground; `affidavit serve` starts its own.
+@app.command()
+def worker(
+    connect: Annotated[str, typer.Option(help="Address of the pool's socket.")],
+    name: Annotated[str, typer.Option(help="Name of this worker on that socket.")],
+    parent: Annotated[int, typer.Option(help="Process id of the pool; the worker ends with it.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    threads: Annotated[int, typer.Option(help="Threads for torch.")] = 1,
+) -> None:
+    """Run one worker process. It is started by `affidavit serve`, and of no use by hand.
 
     Example: affidavit worker --connect ipc:///run/pool --name worker-0.1 --parent 4711
+
+    That is how serve starts it: --parent must be the process that does so, or the worker ends.
     """
-    worker_process.main(context.args)
+    own = ["--connect", connect, "--name", name, "--parent", str(parent)]
+    worker_process.main([*own, "--device", device, "--threads", str(threads)])
 
 
 def main() -> None:

@@ -256,6 +256,21 @@ def test_every_command_teaches_by_an_example() -> None:
         assert re.search(rf"Examples?: affidavit {command}", text)
 
 
+def test_the_help_of_worker_lists_its_options_and_who_starts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = CliRunner().invoke(cli.app, ["worker", "--help"]).output
+    assert "started by `affidavit serve`" in text
+    for option in ("--connect", "--name", "--parent", "--device", "--threads"):
+        assert option in text
+    given: list[list[str]] = []
+    monkeypatch.setattr(cli.worker_process, "main", given.append)
+    line = ["--connect", "ipc://x", "--name", "w", "--parent", "7"]
+    assert CliRunner().invoke(cli.app, ["worker", *line]).exit_code == 0
+    assert given == [[*line, "--device", "auto", "--threads", "1"]]
+    assert CliRunner().invoke(cli.app, ["worker", "--name", "w"]).exit_code == 2
+
+
 def test_offline_on_the_real_network_in_a_fresh_process(photo: Path, tmp_path: Path) -> None:
     """What a newcomer types; torch is loaded in this one process."""
     command = (sys.executable, "-m", "service", "certify", str(photo), "--model", "digits-tiny")
