@@ -4,10 +4,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 HARDWARE := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 LOCK ?= locks/$(HARDWARE).txt
+# Address of a further index that has CPU builds of torch; docs/operating.md says more.
+TORCH_INDEX ?=
 CUDA_ONLY := cuda-bindings cuda-pathfinder cuda-toolkit triton nvidia-cublas nvidia-cuda-cupti \
   nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
   nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink \
   nvidia-nvshmem-cu13 nvidia-nvtx
+
+define CPU_BUILD
+import sys, torch; sys.exit(torch.version.cuda is not None)
+endef
+define TORCH_HINT
+hint: this machine has no nvidia-smi, yet the build of torch that pip found is the one for CUDA. It works
+      on the CPU, but takes gigabytes. For the CPU build, give pip an index that has one:
+      make clean && make setup TORCH_INDEX=<address of the index>   (see docs/operating.md)
+endef
+export CPU_BUILD TORCH_HINT
 
 .PHONY: help setup demo serve test test-all check bench lock clean
 .DEFAULT_GOAL := help
@@ -21,9 +33,11 @@ setup: .venv/ready weights/ready  ## virtual environment, locked dependencies, n
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the $(HARDWARE) set-up from $(LOCK) ..."
 	@# torch first and by its exact version: where a CPU build is at hand, this is the line that takes it.
-	@$(BIN)/python -m pip install -q --disable-pip-version-check "$$(grep '^torch==' $(LOCK))"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check \
+	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") "$$(grep '^torch==' $(LOCK))"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(LOCK)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@test $(HARDWARE) != cpu || $(BIN)/python -c "$$CPU_BUILD" || echo "$$TORCH_HINT"
 	@touch $@
 
 weights/ready: .venv/ready $(wildcard models/cards/*.toml) models/fetch.py
