@@ -102,7 +102,7 @@ def _states(subject: "Subject") -> Iterator[Markup]:
     else:
         yield _state("warn", "Nobody vouches for the evidence.", signature)
     if subject.document.subject.key_source == KEY_SOURCES[1]:
-        yield _state("warn", "The noise key was chosen by whoever asked.", CHOSEN_KEY)
+        yield _state("warn", "The noise was chosen.", CHOSEN_KEY)
 
 
 def _state(kind: str, heading: str, text: str) -> Markup:
