@@ -1,16 +1,17 @@
 """Route "pairwise": two features compared in the same samples, where shared votes cancel.
 
 For a reported i and another j let p10 be the probability that a sample votes for i and not for j,
-p01 the other way round. For Gaussian noise, r = R/scale,
+p01 the other way round. With F the law of one noise entry and r the size of the change in the
+law's own norm (ℓ2 for Gaussian noise, ℓ1 for the others),
 
-    h_i(x′) − h_j(x′) ≥ Φ(Φ⁻¹(p10) − r) − Φ(Φ⁻¹(p01) + r),
+    h_i(x′) − h_j(x′) ≥ F(F⁻¹(p10) − r) − F(F⁻¹(p01) + r),
 
-and both half-spaces can be attained together, so no bound from these two numbers is better. The
-difference is positive for r < (Φ⁻¹(p10) − Φ⁻¹(p01))/2, with a lower bound on p10 and an upper
-bound on p01: the *pair radius*. A violation with `swaps` swaps at radius R needs sets A and B of
-that size all of whose pairs are *open*, pair radius below R. Peeling off, again and again, whoever
-has fewer than `swaps` open partners leaves every such A and B untouched; if nothing is left, there
-is none.
+and for Gaussian noise both half-spaces can be attained together, so no bound from these two numbers
+is better. The difference is positive for r < (F⁻¹(p10) − F⁻¹(p01))/2, with a lower bound on p10 and
+an upper bound on p01: the *pair radius*. A violation with `swaps` swaps at radius R needs sets A
+and B of that size all of whose pairs are *open*, pair radius below R. Peeling off, again and again,
+whoever has fewer than `swaps` open partners leaves every such A and B untouched; if nothing is
+left, there is none.
 
 At population values this proves at least what the per-feature route does (docs/theory.md). There
 are many more pairs than features to be right about at once, so both routes are tried.
@@ -21,20 +22,19 @@ from fractions import Fraction
 from itertools import pairwise as neighbours
 
 import numpy as np
+from flint import arb
 from numpy.typing import NDArray
 
 from certify import curve
+from certify.ball import EUCLIDEAN, NormBall
 from certify.confidence import ONE, Budget, Units
 from certify.evidence import Evidence
-from certify.exact import UndecidedError, decimal, floor
-from certify.noise import Gaussian
-from certify.normal import quantile
+from certify.exact import UndecidedError, floor
+from certify.noise import Law
 from certify.radius import UNITS_PER_INTENSITY
 
-# Quantiles as integers in units of 2^-32: a few thousand distinct ones serve all pairs.
-_QUANTILE_BITS = 32
-# Float64 products of such integers err by less than this many units of 10^-7; it is given away.
-_MARGIN = 1e-6
+# Quantiles as integers this much finer than radii: some thousand distinct ones serve all pairs.
+_FINER_BITS = 20
 _NOTHING = np.iinfo(np.int64).min // 4
 
 
@@ -67,34 +67,37 @@ def count(evidence: Evidence, reported: tuple[int, ...]) -> Pairs | None:
     return Pairs(counts[rows][:, None] - shared, counts[others][None, :] - shared)
 
 
-def radii(pairs: Pairs, features: int, budget: Budget, law: Gaussian) -> list[int]:
+def radii(
+    pairs: Pairs, features: int, budget: Budget, law: Law, norm: NormBall = EUCLIDEAN
+) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
     either = np.concatenate([pairs.inside_only, budget.samples - pairs.outside_only])
     lower, complement = np.split(budget.pairs_lower(either, features), 2)
-    return curve_of(pair_radii(lower, ONE - complement, law))
+    return curve_of(pair_radii(lower, ONE - complement, law, norm))
 
 
-def pair_radii(lower: Units, upper: Units, law: Gaussian) -> NDArray[np.int64]:
-    """scale/2 · (Φ⁻¹(lower) − Φ⁻¹(upper)) rounded down strictly, in units of 10^-7."""
-    gap = _quantiles(lower, up=False) - _quantiles(upper, up=True)
-    factor = float(decimal(law.scale) * UNITS_PER_INTENSITY / 2 ** (_QUANTILE_BITS + 1))
-    with np.errstate(invalid="ignore"):
-        units = np.floor(gap.astype(np.float64) * factor - _MARGIN)
-    return np.where(units > 0, units, 0).astype(np.int64)
+def pair_radii(
+    lower: Units, upper: Units, law: Law, norm: NormBall = EUCLIDEAN
+) -> NDArray[np.int64]:
+    """(F⁻¹(lower) − F⁻¹(upper))/2 in the norm, rounded down strictly, in units of 10^-7."""
+    unit = UNITS_PER_INTENSITY / (2 * norm.stretch(law.link_norm))
+    gap = _quantiles(lower, law, unit) - _quantiles(upper, law, unit, up=True)
+    # Less one, so that what is exactly level counts as open.
+    return np.asarray(np.maximum((gap - 1) >> _FINER_BITS, 0))
 
 
-def _quantiles(units: Units, *, up: bool) -> Units:
-    """Φ⁻¹ in units of 2^-32, rounded outward; far below everything where it is not finite."""
-    values, index = np.unique(units, return_inverse=True)
-    return np.array([_quantile(value, up) for value in values.tolist()])[index]
+def _quantiles(probabilities: Units, law: Law, unit: arb, *, up: bool = False) -> Units:
+    """F⁻¹ in units of 2^-20 of the grid's, rounded outward."""
+    values, index = np.unique(probabilities, return_inverse=True)
+    return np.array([_quantile(value, law, unit, up) for value in values.tolist()])[index]
 
 
-def _quantile(unit: int, up: bool) -> int:
-    value = quantile(Fraction(unit, ONE)) * (1 << _QUANTILE_BITS)
+def _quantile(probability: int, law: Law, unit: arb, up: bool) -> int:
+    value = law.quantile(Fraction(probability, ONE)) * unit * (1 << _FINER_BITS)
     try:
         return -floor(-value) if up else floor(value)
     except UndecidedError:
-        # Φ⁻¹(0) below, Φ⁻¹(1) above: either way the gap is hopeless and the pair proves nothing.
+        # F⁻¹(0) below, F⁻¹(1) above: either way the gap is hopeless and the pair proves nothing.
         return -_NOTHING if up else _NOTHING
 
 

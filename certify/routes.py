@@ -17,8 +17,8 @@ def prove(
 ) -> Mapping[str, list[int]]:
     """What each route proves for swaps = 1, 2, …: radii in units of 10^-7 by the route's name.
 
-    Radii are in the norm of `norm`. The simplex and pairwise routes need Gaussian noise, the latter
-    also single votes and a share of the failure probability.
+    Radii are in the norm of `norm`. The simplex route needs Gaussian noise, the pairwise route
+    single votes and a share of the failure probability.
     """
     law, votes = plan.recipe.noise, plan.recipe.votes
     routes = {"per_feature": per_feature.radii(examined, law, norm)}
@@ -26,7 +26,6 @@ def prove(
         routes["simplex"] = from_euclidean(simplex.radii(examined, votes, law), norm)
     routes["renyi"] = renyi.radii(examined, votes, law, norm)
     pairs = pairwise.count(evidence, examined.reported) if budget.split.pairs else None
-    if pairs is not None and isinstance(law, Gaussian):
-        euclidean = pairwise.radii(pairs, plan.features, budget, law)
-        routes["pairwise"] = from_euclidean(euclidean, norm)
+    if pairs is not None:
+        routes["pairwise"] = pairwise.radii(pairs, plan.features, budget, law, norm)
     return routes
