@@ -6,6 +6,7 @@
 import os
 import re
 import sys
+from typing import Any
 
 NAME = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
 RULE = "be auto, cpu, cuda or cuda:N"
@@ -46,10 +47,12 @@ def exact() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from torch import backends
 
-    for part in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
+    # These modules replace themselves when imported; their stubs know nothing of it.
+    cuda: Any = backends.cuda
+    cudnn: Any = backends.cudnn
+    for part in (cuda.matmul, cudnn.conv, cudnn.rnn):
         part.fp32_precision = "ieee"
-    backends.cudnn.benchmark = False
-    backends.cudnn.deterministic = True
+    cudnn.benchmark, cudnn.deterministic = False, True
 
 
 def main(device: str) -> int:
