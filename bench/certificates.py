@@ -6,9 +6,9 @@
 
 Prints one table for each photograph, scale and number of samples, and writes certificates.json and
 certificates.png. Competitors fix the number of samples beforehand, so our rows do too; "anytime" is
-our best with bounds that hold at every number of samples. The row "liu2021" is the published formula
-with estimates plugged in as if exact: no certificate, here to be compared. "levine2019" is sound,
-with Hoeffding bounds. Below each table: the share of regions whose label is certified at
+our best with bounds that hold at every number of samples. The row "liu2021" is the published
+formula with estimates plugged in as if exact: no certificate, here to be compared. "levine2019" is
+sound, with Hoeffding bounds. Below each table: the share of regions whose label is certified at
 scale·Φ⁻¹(0.75), beside what the test of Anani et al. (2025) certifies there.
 """
 

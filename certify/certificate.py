@@ -27,8 +27,8 @@ from certify.routes import prove
 class Point:
     """At least `at_least` of the k reported features are in every top k within `radius`.
 
-    radius: ℓ2, in [0, 1] intensity, the largest of `routes`; 0 proves nothing. route: the one that
-    proved it.
+    radius: in the question's norm and [0, 1] intensity, the largest of `routes`; 0 proves nothing.
+    route: the one that proved it.
     """
 
     at_least: int

@@ -26,9 +26,14 @@ def confidence(failure_probability: float) -> str:
     return f"{format((100 * (1 - failure)).normalize(), 'f')} %"
 
 
+def norm_sign(norm: str) -> str:
+    """The norm as it is written: ℓ2, ℓ∞."""
+    return f"ℓ{'∞' if norm == 'inf' else norm}"
+
+
 def size(radius: float, norm: str) -> str:
     """A size of change in its norm: "ℓ2 size 0.05"."""
-    return f"ℓ{'∞' if norm == 'inf' else norm} size {exactly(radius)}"
+    return f"{norm_sign(norm)} size {exactly(radius)}"
 
 
 def named(target: int, label: str) -> str:

@@ -51,7 +51,7 @@ Overlap = Annotated[
     float | None, typer.Option(help="Ask: within which radius does this share stay?")
 ]
 Radius = Annotated[
-    float | None, typer.Option(help="Ask: how many stay under any change of this l2 size?")
+    float | None, typer.Option(help="Ask: how many stay under any change of this size?")
 ]
 Failure = Annotated[
     float | None, typer.Option(help="How often the whole certificate may be wrong; 0.001.")
@@ -62,6 +62,12 @@ Confidence = Annotated[
 Stop = Annotated[
     str | None, typer.Option(help="proven: end once overlap and radius are proven; or never.")
 ]
+Norm = Annotated[str | None, typer.Option(help="How a change is measured: 1, 2 (default) or inf.")]
+Law = Annotated[
+    str | None,
+    typer.Option(help="Noise: gaussian (default), laplace, generalized_normal, auto or liu2021."),
+]
+Shape = Annotated[int | None, typer.Option(help="Exponent of a generalized_normal law.")]
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="Say what is feasible and what it costs; draw nothing.")
 ]
@@ -119,6 +125,9 @@ def certify(
     samples: Samples = None,
     failure_probability: Failure = None,
     confidence: Confidence = None,
+    norm: Norm = None,
+    law: Law = None,
+    shape: Shape = None,
     stop: Stop = None,
     strict: Strict = False,
     estimate: Estimate = False,
@@ -136,8 +145,7 @@ def certify(
     with complaints():
         fields, source, photo = _request(options), _source(server), _read(image)
         if estimate:
-            output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
-            return
+            return output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
         answer = asyncio.run(output.follow(source.certify(photo, fields), said))
         output.print_prediction(said, answer.prediction, answer.label)
         output.print_words(said, answer.summary)

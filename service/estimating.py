@@ -5,12 +5,12 @@ from fractions import Fraction
 from math import ceil, isfinite
 
 from certify import feasibility
+from certify.noise import LARGEST_SCALE
 from service.orders import NO_PICTURE, CertifyOrder, asked_kind, swaps_asked
 from service.pool import Pool
 from service.results import EstimateAnswer
 from service.settings import Settings
 
-LARGEST_SCALE = 4.0
 UNKNOWN = "How long it takes is unknown: nothing like it was computed here yet."
 
 
@@ -78,7 +78,7 @@ def _scale_needed(order: CertifyOrder, largest: float) -> float | None:
         return None
     # Radii are proportional to the scale, but for roundings that a fourth digit covers.
     scale = ceil(recipe.scale * asked / largest * 1000 + Fraction(1, 10)) / 1000
-    if scale > LARGEST_SCALE:
+    if scale > float(LARGEST_SCALE):
         return None
     noise = replace(order.noise, recipe=replace(recipe, scale=scale))
     plan = noise.plan(order.card, NO_PICTURE, 0)

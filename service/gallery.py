@@ -51,8 +51,12 @@ def regions(done: Certified) -> bytes:
     reported = np.zeros(plan.features, dtype=bool)
     reported[list(proven.reported)] = True
     cells = Cells(proven.labels(radius).reshape(grid), reported.reshape(grid))
-    confidence = wording.confidence(done.order.question.failure_probability)
-    facts = (*_facts(done), ("radius, ℓ2", wording.exactly(radius)), ("confidence", confidence))
+    question = done.order.question
+    facts = (
+        *_facts(done),
+        (f"radius, {wording.norm_sign(question.norm)}", wording.exactly(radius)),
+        ("confidence", wording.confidence(question.failure_probability)),
+    )
     legend = Legend(f"What stays important for {_label(done)}", facts, tuple(_claim(done)))
     return pictures.png(pictures.regions(done.subject.picture, cells, legend))
 

@@ -5,7 +5,7 @@ one. All broken rules are reported at once.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -21,12 +21,13 @@ from models import registry
 from models.registry import Card
 from service.failures import contradictions
 from service.forms import typed
+from service.noise_laws import law_rules, recipe
 from service.problems import Fault, fault, refuse
 from service.schemas import CertifyParameters, ExplainParameters, Method, Stop
 from service.settings import Settings
 
 Schema = TypeVar("Schema", bound=BaseModel)
-LAW, SHAPE, NORM, ATTRIBUTION, PRECISION = "gaussian", 2, "2", "gradient", "float32"
+LAW, SHAPE, ATTRIBUTION, PRECISION = "gaussian", 2, "gradient", "float32"
 CHANNELS = 3
 NO_PICTURE = "0" * 64
 
@@ -95,12 +96,14 @@ def estimate_order(fields: Mapping[str, Any], textual: bool, settings: Settings)
         *_common_rules(asked, card, cell, settings),
         *_exclusive(asked, "k", "fraction"),
         *_stop_rules(asked),
+        *law_rules(asked),
         *_fewer("k", k, features),
         *_fewer("votes", asked.votes or 1, features),
     ]
     _raise(rules)
     noise = _noise(asked, card, cell, asked.votes or k, 1 if asked.strict else card.lanes)
-    question = Question(k, noise.samples, asked.failure_probability, asked.confidence, NORM)
+    question = Question(k, noise.samples, asked.failure_probability, asked.confidence, asked.norm)
+    noise = replace(noise, recipe=recipe(asked, noise.plan(card, NO_PICTURE, 0), question))
     wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0, _stop(asked))
     return CertifyOrder(card, asked.target, noise, question, wanted, asked.pictures)
 

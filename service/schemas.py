@@ -12,6 +12,7 @@ from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
 Method = Literal["gradient", "smoothgrad", "renyi"]
 Confidence = Literal["anytime", "fixed"]
 Stop = Literal["proven", "never"]
+LawName = Literal["auto", "liu2021", "gaussian", "laplace", "generalized_normal"]
 
 ModelName = Annotated[
     str | None,
@@ -100,8 +101,24 @@ class CertifyParameters(Wire):
         gt=0,
         le=100,
         allow_inf_nan=False,
-        description="ask how many of the k stay under any change of this l2 size, in units of "
+        description="ask how many of the k stay under any change of this size, in units of "
         "[0, 1] intensity; with overlap: for a proof of both",
+    )
+    norm: str = Field(
+        "2",
+        max_length=8,
+        pattern="^(inf|[0-9.]+)$",
+        description="d of the norm that measures a change: 1, 2, another decimal from 1 on, or inf",
+    )
+    law: LawName = Field(
+        "gaussian",
+        description="law of the noise. auto: the one that could prove most in this norm at this "
+        "scale. liu2021: the published pairing of law and norm",
+    )
+    shape: int | None = Field(
+        None,
+        ge=4,
+        description="exponent of a generalized_normal law, even from 4 to 20; default: 4",
     )
     cell: Cell = None
     scale: Scale = None

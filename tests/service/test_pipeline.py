@@ -66,6 +66,27 @@ def test_the_same_request_gives_the_same_bytes(picture: bytes, other: Callable[[
     assert verify(dumps(second.document)).holds
 
 
+@pytest.mark.parametrize(
+    ("fields", "law"),
+    [
+        ({"law": "laplace", "norm": "1"}, "laplace"),
+        ({"law": "generalized_normal", "shape": 6, "norm": "4"}, "generalized_normal"),
+        ({"law": "auto", "norm": "inf"}, "gaussian"),
+        ({"law": "liu2021", "norm": "1"}, "laplace"),
+    ],
+)
+def test_any_law_and_norm_gives_a_document_that_holds(
+    picture: bytes, fields: dict[str, Any], law: str
+) -> None:
+    done = asyncio.run(certified(LocalPool(device="cpu"), picture, **fields))
+    assert done.plan.recipe.law == law
+    report = verify(dumps(done.document))
+    assert report.holds
+    sign = "∞" if fields["norm"] == "inf" else fields["norm"]
+    assert any(f"ℓ{sign} size" in line for line in report.words)
+    assert done.certificate.curve[-1].radius > 0
+
+
 def test_another_key_or_picture_gives_other_evidence(picture: bytes, pool: Any) -> None:
     def digest(**fields: Any) -> str:
         return asyncio.run(certified(pool, picture, **fields)).evidence.digest()
