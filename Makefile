@@ -65,6 +65,7 @@ bench: setup  ## measure; each program writes its JSON and pictures
 	@$(BIN)/python -m bench.certificates
 	@$(BIN)/python -m bench.norms
 	@$(BIN)/python -m bench.invariance
+	@$(BIN)/python -m bench.soundness
 
 lock:  ## resolve the locked dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --extra dev --no-annotate --no-header \

@@ -1,10 +1,10 @@
 """Projected gradient ascent against a smoothed map, within an ℓ2 ball of 8-bit pictures.
 
-Pushes score out of the reported features and into those outside, averaged over noise, on a smooth
-twin of the network. What comes out is an admissible perturbed picture: 8-bit, within the radius.
+Climbs one of `models.attacks.aims`, averaged over noise, on a smooth twin of the network. What
+comes out is an admissible perturbed picture: 8-bit, within the radius.
 
-Reference: the top-k attack of Ghorbani, Abid & Zou (2019), arXiv:1710.10547, with gradients
-averaged over noise as in expectation over transformation.
+Reference: Ghorbani, Abid & Zou (2019), arXiv:1710.10547, with gradients averaged over noise as in
+expectation over transformation.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from certify.noise import GREY_LEVELS, draw, table
 from certify.plan import Plan
+from models.attacks.aims import Aim
 from models.attacks.twin import smooth_twin
 from models.features import pool
 from models.loading import Network
@@ -37,31 +38,34 @@ def attack(
     network: Network,
     plan: Plan,
     picture: NDArray[np.uint8],
-    reported: tuple[int, ...],
+    aim: Aim,
     radius: float,
     strength: Attack,
+    restart: int = 0,
 ) -> NDArray[np.uint8]:
-    """A picture within ℓ2 `radius` of `picture` whose smoothed map holds little of `reported`.
+    """A picture within ℓ2 `radius` of `picture` whose smoothed map serves `aim`.
 
-    radius: [0, 1] intensity. Starts at `picture`, takes normalised steps of 2.5·radius/steps, stays
-    in the ball and in 0…255, and rounds towards `picture` at the end.
+    radius: [0, 1] intensity. Restart 0 begins at `picture`, others at a random point of the ball's
+    surface. Takes normalised steps of 2.5·radius/steps, stays in the ball and in 0…255, and rounds
+    towards `picture` at the end.
     """
-    twin, signs = smooth_twin(network.module, strength.sharpness), _signs(plan, reported)
-    clean = torch.from_numpy(picture).float()
-    ball, change = radius * GREY_LEVELS, torch.zeros_like(clean)
+    twin, clean = smooth_twin(network.module, strength.sharpness), torch.from_numpy(picture).float()
+    first = restart * strength.steps * strength.samples
+    ball = radius * GREY_LEVELS
+    change = _inside(clean, _noise(plan, first, 1)[0], ball) if restart else torch.zeros_like(clean)
     for step in range(strength.steps):
-        noise = _noise(plan, step * strength.samples, strength.samples)
-        slope = _slope(network, twin, plan, clean + change + noise, signs)
-        change = change + 2.5 * ball / strength.steps * slope / slope.norm().clamp_min(1e-30)
-        change = (clean + change).clamp(0, 255) - clean
-        change = change * (ball / change.norm().clamp_min(1e-30)).clamp_max(1)
+        noise = _noise(plan, first + step * strength.samples, strength.samples)
+        slope = _slope(network, twin, plan, clean + change + noise, aim)
+        length = 2.5 * ball / strength.steps
+        change = _inside(clean, change + length * slope / slope.norm().clamp_min(1e-30), ball)
     return (clean + change.trunc()).to(torch.uint8).numpy()
 
 
-def _signs(plan: Plan, reported: tuple[int, ...]) -> Tensor:
-    signs = torch.ones(plan.features)
-    signs[list(reported)] = -1
-    return signs
+def _inside(clean: Tensor, change: Tensor, ball: float) -> Tensor:
+    """The change, cut to pictures of 0…255 and then to the ball."""
+    boxed: Tensor = (clean + change).clamp(0, 255) - clean
+    shrink: Tensor = ball / boxed.norm().clamp_min(1e-30)
+    return boxed * shrink.clamp_max(1)
 
 
 def _noise(plan: Plan, first: int, samples: int) -> Tensor:
@@ -72,15 +76,13 @@ def _noise(plan: Plan, first: int, samples: int) -> Tensor:
     return torch.from_numpy(drawn.reshape(shape)).float()
 
 
-def _slope(
-    network: Network, twin: torch.nn.Module, plan: Plan, noisy: Tensor, signs: Tensor
-) -> Tensor:
-    """The ascent direction in picture space: the objective's gradient, averaged over the noise."""
+def _slope(network: Network, twin: torch.nn.Module, plan: Plan, noisy: Tensor, aim: Aim) -> Tensor:
+    """The ascent direction in picture space: the aim's gradient, averaged over the noise."""
     pixels = noisy.requires_grad_()
     with torch.enable_grad():
         logits = twin(network.normalised(pixels))
         (slope,) = torch.autograd.grad(logits[:, plan.target].sum(), pixels, create_graph=True)
         scores = pool(slope.abs().amax(dim=3), plan.recipe.cell)
         shares = scores / scores.sum(dim=1, keepdim=True).clamp_min(1e-30)
-        (ascent,) = torch.autograd.grad((shares * signs).sum(), pixels)
+        (ascent,) = torch.autograd.grad(aim(shares), pixels)
     return ascent.mean(dim=0)

@@ -1,0 +1,147 @@
+"""Attack what is certified: the smallest overlap seen beside the certified one.
+
+    python -m bench.soundness                              digits, a few minutes
+    python -m bench.soundness --model efficientnet-lite0 --photographs examples/photos --take 1
+
+For each picture, claim and multiple of its radius the three attacks of Ghorbani et al. (2019),
+adapted to smoothed maps, are run with restarts. Inside (up to 1 radius) no overlap below the
+certified one may be seen; outside the same attacks should break the claim at some point, or they
+test nothing. Writes soundness-MODEL.json.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.provenance import ROOT, provenance
+from certify.certificate import Certificate, certify
+from certify.plan import Plan, Question, Recipe
+from models.attacks.aims import AIMS
+from models.attacks.smoothed import Attack, attack
+from models.images import decode, digest, fit
+from models.loading import Network
+from models.registry import card
+from models.sampling import Sampler
+
+SHARES = (0.75, 0.5, 0.25)
+MULTIPLES = (0.5, 1.0, 4.0, 16.0)
+KEY, OTHER_KEY = "affd0000000000000000000000000002", "affd0000000000000000000000000003"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A picture and what is certified of it."""
+
+    name: str
+    picture: NDArray[np.uint8]
+    plan: Plan
+    certificate: Certificate
+
+
+def main() -> None:
+    """Certify, attack, print, write."""
+    chosen, console = _arguments(), Console()
+    network = Network(card(chosen.model))
+    sampler = Sampler(network)
+    files = sorted(chosen.photographs.glob("*.[jp][pn]g"))[: chosen.take]
+    rows: list[dict[str, Any]] = []
+    with Progress(console=console, transient=True) as progress:
+        total = len(files) * len(SHARES) * len(MULTIPLES) * len(AIMS) * chosen.restarts
+        task = progress.add_task("attacks", total=total)
+        for file in files:
+            subject = certified(sampler, file, chosen.samples)
+            for share, multiple in product(SHARES, MULTIPLES):
+                overlaps = []
+                for name, restart in product(sorted(AIMS), range(chosen.restarts)):
+                    strength = Attack(chosen.steps, chosen.draws)
+                    overlaps.append(
+                        worst(sampler, subject, share, multiple, name, restart, strength)
+                    )
+                    progress.advance(task)
+                rows.append(_row(subject, share, multiple, [o for o in overlaps if o is not None]))
+                console.print(rows[-1], soft_wrap=True)
+    record = {**provenance(), "model": chosen.model, "samples": chosen.samples}
+    record |= {"steps": chosen.steps, "draws": chosen.draws, "restarts": chosen.restarts}
+    broken = [row for row in rows if row["multiple"] <= 1 and row["worst"] < row["certified"]]
+    record |= {"claims_broken_inside": len(broken), "rows": [row for row in rows if row["radius"]]}
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    path = chosen.out / f"soundness-{chosen.model}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    console.print(f"{len(broken)} claims broken inside; wrote {path}")
+
+
+def certified(sampler: Sampler, file: Path, samples: int) -> Subject:
+    """The picture with its certificate at the model card's defaults."""
+    model = sampler.card
+    picture = fit(decode(file.read_bytes(), max_pixels=1 << 26), model)
+    votes = int(model.defaults.vote_fraction * (model.size // model.defaults.cell) ** 2)
+    scale, cell = model.defaults.scale, model.defaults.cell
+    recipe = Recipe("gaussian", 2, scale, "gradient", cell, votes, model.lanes, "float32")
+    target, side = sampler.look(picture).target, model.size
+    image = digest(picture)
+    plan = Plan(model.name, model.weights, image, side, side, 3, target, recipe, KEY)
+    asked = Question(votes, samples, 0.001, "anytime", "2")
+    return Subject(
+        file.stem, picture, plan, certify(plan, sampler.draw(plan, picture, 0, samples), asked)
+    )
+
+
+def worst(
+    sampler: Sampler,
+    subject: Subject,
+    share: float,
+    multiple: float,
+    aim: str,
+    restart: int,
+    strength: Attack,
+) -> int | None:
+    """How many of the reported one attack leaves in the top k; None if nothing is claimed."""
+    proven, plan = subject.certificate, subject.plan
+    radius = multiple * proven.radius_for(round(share * proven.k))
+    if not radius:
+        return None
+    aimed_at = AIMS[aim](plan, proven.reported)
+    picture = attack(sampler.network, plan, subject.picture, aimed_at, radius, strength, restart)
+    there = replace(plan, image=digest(picture), key=OTHER_KEY)
+    counts = sampler.draw(there, picture, 0, proven.prediction.samples).counts
+    top = np.argsort(-counts, kind="stable")[: proven.k]
+    return len(set(proven.reported) & set(top.tolist()))
+
+
+def _row(subject: Subject, share: float, multiple: float, overlaps: list[int]) -> dict[str, Any]:
+    kept = round(share * subject.certificate.k)
+    return {
+        "picture": subject.name,
+        "k": subject.certificate.k,
+        "certified": kept,
+        "radius": subject.certificate.radius_for(kept),
+        "multiple": multiple,
+        "worst": min(overlaps, default=subject.certificate.k),
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="digits-tiny")
+    parser.add_argument("--photographs", type=Path, default=ROOT / "tests" / "data" / "digits")
+    parser.add_argument("--take", type=int, default=4, help="pictures, by name")
+    parser.add_argument("--samples", type=int, default=1000, help="of certificate and judgement")
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--draws", type=int, default=32, help="noise draws in each step")
+    parser.add_argument("--restarts", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
