@@ -26,14 +26,14 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy.special import ndtri
 
+from bench.planned import planned
 from bench.provenance import ROOT, provenance
 from certify.certificate import Certificate, certify
 from certify.evidence import Evidence
-from certify.plan import Plan, Question, Recipe
+from certify.plan import Plan, Question
 from certify.published import anani_labels, levine_radii, liu_radius
-from models.images import decode, digest, fit
 from models.loading import Network
-from models.registry import Card, card
+from models.registry import card
 from models.sampling import Sampler
 
 RADII_IN_SCALES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.6, 1.0)
@@ -90,8 +90,7 @@ def measure(
     sampler: Sampler, photograph: Path, scale: float, numbers: list[int], progress: Progress
 ) -> list[Run]:
     """Draw the most samples that are wanted; fewer are the first of them."""
-    picture = fit(decode(photograph.read_bytes(), max_pixels=1 << 26), sampler.card)
-    plan = _plan(sampler.card, digest(picture), sampler.look(picture).target, scale)
+    picture, plan = planned(sampler, photograph, scale, KEY)
     evidence = Evidence.empty(plan.features)
     task = progress.add_task(f"{photograph.stem}, scale {scale}", total=numbers[-1])
     for start in range(0, numbers[-1], CHUNK):
@@ -134,17 +133,6 @@ def _run(photograph: str, label: str, plan: Plan, evidence: Evidence) -> Run:
     theirs = anani_labels(single_votes(evidence), THRESHOLD, FAILURE_PROBABILITY)
     certified = {"ours": float((labels != 0).mean()), "anani2025": float((theirs != 0).mean())}
     return Run(photograph, label, plan, samples, proven, radii, certified)
-
-
-def _plan(chosen: Card, image: str, target: int, scale: float) -> Plan:
-    features = (chosen.size // chosen.defaults.cell) ** 2
-    votes = int(chosen.defaults.vote_fraction * features)
-    recipe = Recipe(
-        "gaussian", 2, scale, "gradient", chosen.defaults.cell, votes, chosen.lanes, "float32"
-    )
-    return Plan(
-        chosen.name, chosen.weights, image, chosen.size, chosen.size, 3, target, recipe, KEY
-    )
 
 
 def row(run: Run) -> dict[str, Any]:

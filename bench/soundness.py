@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.planned import planned
 from bench.provenance import ROOT, provenance
 from certify.certificate import Certificate, certify
-from certify.plan import Plan, Question, Recipe
+from certify.plan import Plan, Question
 from models.attacks.aims import AIMS
 from models.attacks.smoothed import Attack, attack
-from models.images import decode, digest, fit
+from models.images import digest
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
@@ -80,18 +81,10 @@ def main() -> None:
 
 def certified(sampler: Sampler, file: Path, samples: int) -> Subject:
     """The picture with its certificate at the model card's defaults."""
-    model = sampler.card
-    picture = fit(decode(file.read_bytes(), max_pixels=1 << 26), model)
-    votes = int(model.defaults.vote_fraction * (model.size // model.defaults.cell) ** 2)
-    scale, cell = model.defaults.scale, model.defaults.cell
-    recipe = Recipe("gaussian", 2, scale, "gradient", cell, votes, model.lanes, "float32")
-    target, side = sampler.look(picture).target, model.size
-    image = digest(picture)
-    plan = Plan(model.name, model.weights, image, side, side, 3, target, recipe, KEY)
-    asked = Question(votes, samples, 0.001, "anytime", "2")
-    return Subject(
-        file.stem, picture, plan, certify(plan, sampler.draw(plan, picture, 0, samples), asked)
-    )
+    picture, plan = planned(sampler, file, sampler.card.defaults.scale, KEY)
+    asked = Question(plan.recipe.votes, samples, 0.001, "anytime", "2")
+    evidence = sampler.draw(plan, picture, 0, samples)
+    return Subject(file.stem, picture, plan, certify(plan, evidence, asked))
 
 
 def worst(
