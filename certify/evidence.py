@@ -5,6 +5,7 @@ number of workers, the order, a crash or a restart.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -16,6 +17,8 @@ from certify.fields import require
 
 # Above this many features only counts are kept: a packed row no longer pays for itself.
 VOTES_FEATURES = 4096
+# Unpacked votes are eight times their size, as floats thirty-two times: never all at once.
+BLOCK = 4096
 
 Range = tuple[int, int]
 
@@ -71,6 +74,14 @@ class Evidence:
     def samples(self) -> int:
         """Number of samples in evidence."""
         return sum(stop - start for start, stop in self.ranges)
+
+    def rows(self) -> Iterator[NDArray[np.uint8]]:
+        """The votes as zeros and ones, (samples, features), in blocks of BLOCK samples; none if
+        single votes are not kept."""
+        if self.votes is not None:
+            for start in range(0, len(self.votes), BLOCK):
+                packed = self.votes[start : start + BLOCK]
+                yield np.unpackbits(packed, axis=1, count=self.features)
 
     def merge(self, other: Self) -> Self:
         """Both evidences as one. Raises ValueError if they share a sample or differ in features."""

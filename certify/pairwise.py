@@ -19,7 +19,6 @@ are many more pairs than features to be right about at once, so both routes are 
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise as neighbours
 
 import numpy as np
 from flint import arb
@@ -58,11 +57,11 @@ def count(evidence: Evidence, reported: tuple[int, ...]) -> Pairs | None:
         return None
     others = np.setdiff1d(np.arange(evidence.features), reported)
     rows = np.array(reported)
-    # Sums of zeros and ones below 2^24 are exact in float32, whose products are the fastest.
-    votes = np.unpackbits(evidence.votes, axis=1, count=evidence.features).astype(np.float32)
     both = np.zeros((len(rows), len(others)))
-    for start, stop in neighbours([*range(0, len(votes), 1 << 20), len(votes)]):
-        both += votes[start:stop, rows].T @ votes[start:stop][:, others]
+    for block in evidence.rows():
+        # Sums of zeros and ones below 2^24 are exact in float32, whose products are the fastest.
+        votes = block.astype(np.float32)
+        both += votes[:, rows].T @ votes[:, others]
     shared, counts = both.astype(np.int64), evidence.counts
     return Pairs(counts[rows][:, None] - shared, counts[others][None, :] - shared)
 

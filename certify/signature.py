@@ -3,7 +3,8 @@
 DSSE 1.0.2 (github.com/secure-systems-lab/dsse): what is signed is the pre-authentication encoding
 of payload type and payload, so that a signature made for one kind of payload never fits another.
 We keep to a part of it in which one document has one envelope: exactly one signature, and base64 in
-its standard alphabet with padding, so that no byte of an envelope can change unnoticed.
+its standard alphabet with padding, so that no byte of the payload or of its signature can change
+unnoticed. White space and the order of the envelope's own fields say nothing and may.
 """
 
 import base64

@@ -32,9 +32,9 @@ Reason = Literal["proven", "futile", "spent"]
 class Ending:
     """Why sampling ended.
 
-    proven: the asked claim is. futile: not even unanimous votes in the samples left could prove it;
-    `could_keep` and `could_radius` are what they could: so many of the reported within the asked
-    radius, and the radius for the asked number. spent: neither, and the budget is used up.
+    proven: the asked claim is. futile: the most favourable votes in the samples left would not
+    prove it; `could_keep` and `could_radius` are what they would: so many of the reported within
+    the asked radius, and the radius for the asked number. spent: neither, and the budget is used up.
     """
 
     reason: Reason

@@ -155,9 +155,11 @@ def _evidence_checks(document: Document) -> Iterator[Check]:
             "counts", total == due, f"{total} votes in all, {due} due; single votes left out"
         )
         return
-    bits = np.unpackbits(evidence.votes, axis=1, count=evidence.features)
-    wrong = int(np.count_nonzero(bits.sum(axis=0, dtype=np.int64) != evidence.counts))
-    uneven = int(np.count_nonzero(bits.sum(axis=1, dtype=np.int64) != votes))
+    counts, uneven = np.zeros(evidence.features, dtype=np.int64), 0
+    for block in evidence.rows():
+        counts += block.sum(axis=0, dtype=np.int64)
+        uneven += int(np.count_nonzero(block.sum(axis=1, dtype=np.int64) != votes))
+    wrong = int(np.count_nonzero(counts != evidence.counts))
     found = f"{evidence.samples} samples of {votes} votes, recounted"
     if wrong or uneven:
         found = f"{wrong} counts differ from the votes, {uneven} samples have a wrong number"

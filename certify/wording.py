@@ -105,8 +105,8 @@ def ended(question: Question, certificate: Certificate, ending: Ending) -> str:
     if ending.could_radius:
         most += f", the number asked for within {exactly(ending.could_radius)}"
     return (
-        f"Sampling stopped after {drawn} samples: not even unanimous votes in the remaining "
-        f"{budget - drawn} could prove the claim; at most they could prove {most}."
+        f"Sampling stopped after {drawn} samples: the most favourable votes in the remaining "
+        f"{budget - drawn} would not prove the claim; they would prove {most}."
     )
 
 

@@ -69,3 +69,11 @@ def test_the_digest_sees_every_part() -> None:
     predicted = Evidence.from_votes(0, VOTES, CLASSES + 1)
     digests = {e.digest() for e in (WHOLE, moved, voted, predicted)}
     assert len(digests) == 4
+
+
+def test_rows_come_in_blocks_that_are_the_votes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("certify.evidence.BLOCK", 16)
+    blocks = list(WHOLE.rows())
+    assert [len(block) for block in blocks] == [16, 16, 8]
+    np.testing.assert_array_equal(np.concatenate(blocks), VOTES)
+    assert not list(Evidence.from_votes(0, np.zeros((1, 5000), bool), CLASSES[:1]).rows())

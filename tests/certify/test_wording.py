@@ -155,8 +155,8 @@ def test_the_end_of_sampling_is_said_with_its_numbers(read: Document) -> None:
         "All 500 samples were drawn; the claim is not proven."
     )
     assert ended(budget, found, Ending("futile", 2, 0.25)) == (
-        "Sampling stopped after 500 samples: not even unanimous votes in the remaining 1500 could "
-        "prove the claim; at most they could prove 2 of 3 there, the number asked for within 0.25."
+        "Sampling stopped after 500 samples: the most favourable votes in the remaining 1500 would "
+        "not prove the claim; they would prove 2 of 3 there, the number asked for within 0.25."
     )
     assert "nothing there." in ended(budget, found, Ending("futile"))
 
