@@ -34,7 +34,7 @@ class Ending:
 
     proven: the asked claim is. futile: the most favourable votes in the samples left would not
     prove it; `could_keep` and `could_radius` are what they would: so many of the reported within
-    the asked radius, and the radius for the asked number. spent: neither, and the budget is used up.
+    the asked radius, and the radius for the asked number. spent: neither, and no budget is left.
     """
 
     reason: Reason
