@@ -103,7 +103,9 @@ def test_a_hopeless_claim_is_given_up_with_its_numbers(
         "could_radius": ending.could_radius,
     }
     assert answer["answer"]["proven"] is False and answer["answer"]["wanted"] == 16
-    assert any(f"in the remaining {1500 - drawn} could prove" in line for line in answer["summary"])
+    assert any(
+        f"in the remaining {1500 - drawn} would not prove" in line for line in answer["summary"]
+    )
     assert verify(dumps(answer["certificate"])).holds
 
 
