@@ -14,11 +14,9 @@ from flint import arb
 from certify.ball import NormBall
 from certify.exact import ball as around
 from certify.laws.law import Floats, Law
-from certify.radius import UNITS_PER_INTENSITY, issued
+from certify.radius import LARGEST, UNITS_PER_INTENSITY, issued
 from certify.search import largest
 
-# No radius beyond is looked for: 10^4 in [0, 1] intensity.
-MOST_UNITS = 10**4 * UNITS_PER_INTENSITY
 _GUESSES_PER_DECADE = 16
 
 
@@ -37,7 +35,7 @@ def largest_radius(law: Law, order: Fraction, ball: NormBall, divergence: arb) -
         return bool(law.over_ball(order, radius, ball) < divergence)
 
     guess = reached(law, ball, (order,), np.array([float(divergence)]))[0]
-    return largest(holds, guess * UNITS_PER_INTENSITY, MOST_UNITS)
+    return largest(holds, guess * UNITS_PER_INTENSITY, LARGEST)
 
 
 def from_euclidean(units: list[int], norm: NormBall) -> list[int]:

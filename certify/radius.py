@@ -11,8 +11,8 @@ from flint import arb
 from certify.exact import UndecidedError, floor
 
 UNITS_PER_INTENSITY = 10**7
-# No radius is searched beyond this: 1000 in intensity, farther than any two pictures are apart.
-LARGEST = 1000 * UNITS_PER_INTENSITY
+# No radius is searched beyond this: 10^4 in intensity, farther than any two pictures are apart.
+LARGEST = 10**4 * UNITS_PER_INTENSITY
 
 
 def issued(radius: arb) -> int:
