@@ -43,25 +43,32 @@ def command(pid: str) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    environment = os.environ | {
-        "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
-        "AFFIDAVIT_DEVICE": "cpu",
-        "AFFIDAVIT_CHUNK_SECONDS": "0.1",
+def serve(folder: Path, **settings: str) -> subprocess.Popen[str]:
+    """A server on a free port with one worker, its working directory `folder`."""
+    environment = {
         "AFFIDAVIT_WORKERS": "1",
         "AFFIDAVIT_MAX_SAMPLES": str(MANY),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    process = subprocess.Popen(
+    return subprocess.Popen(
         (sys.executable, "-m", "service", "serve", "--port", "0"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=environment,
+        env=os.environ | environment | settings,
         cwd=folder,
+    )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    process = serve(
+        folder,
+        AFFIDAVIT_DEFAULT_MODEL="digits-tiny",
+        AFFIDAVIT_DEVICE="cpu",
+        AFFIDAVIT_CHUNK_SECONDS="0.1",
     )
     assert process.stdout is not None
     try:
@@ -209,20 +216,7 @@ def test_an_address_without_a_server_is_said_in_words() -> None:
 def test_an_interrupted_server_answers_what_is_at_work_and_takes_its_worker_along(
     picture: bytes, tmp_path: Path
 ) -> None:
-    environment = os.environ | {
-        "PYTHONUNBUFFERED": "1",
-        "AFFIDAVIT_WORKERS": "1",
-        "AFFIDAVIT_MAX_SAMPLES": str(MANY),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    process = subprocess.Popen(
-        (sys.executable, "-m", "service", "serve", "--port", "0"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-    )
+    process = serve(tmp_path)
     assert process.stdout is not None
     with process.stdout as lines:
         url = lines.readline().removeprefix("affidavit serves on ").strip()
