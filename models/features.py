@@ -31,3 +31,13 @@ def vote(scores: Tensor, votes: int) -> Tensor:
     above, equal = scores > last, scores == last
     room = votes - above.sum(dim=1, keepdim=True)
     return above | (equal & (equal.cumsum(dim=1) <= room))
+
+
+def rank(scores: Tensor) -> Tensor:
+    """Return each feature's place in its row of finite (n, features) scores, 0 for the largest.
+
+    Among equal scores the lower feature index goes first, so `rank(scores) < votes` is `vote`.
+    """
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    places = torch.arange(scores.shape[1], device=scores.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, places)

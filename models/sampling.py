@@ -20,7 +20,7 @@ from certify.evidence import Evidence
 from certify.plan import Plan
 from models import images
 from models.attribution import ATTRIBUTIONS
-from models.features import pool, vote
+from models.features import pool, rank, vote
 from models.loading import Network
 from models.noise import Drawer
 
@@ -77,6 +77,20 @@ class Sampler:
         if not votes:
             return Evidence.empty(plan.features)
         return Evidence.from_votes(start, np.concatenate(votes), np.concatenate(predictions))
+
+    def rank(
+        self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
+    ) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+        """Return every feature's place in each of samples start … stop - 1, and the predictions.
+
+        Places are (samples, features), 0 for the highest score; those below `votes` are the votes
+        of `draw`.
+        """
+        places, predictions = [np.zeros((0, plan.features), np.int16)], [np.zeros(0, np.int32)]
+        for scores, logits in self._batches(plan, image, start, stop):
+            places.append(rank(scores).to(torch.int16).cpu().numpy())
+            predictions.append(logits.argmax(dim=1).to(torch.int32).cpu().numpy())
+        return np.concatenate(places), np.concatenate(predictions)
 
     def average(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int

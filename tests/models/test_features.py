@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.features import pool, vote
+from models.features import pool, rank, vote
 
 # Few distinct values, so that most rows have ties around the last vote.
 SCORES = st.integers(1, 12).flatmap(
@@ -29,6 +29,13 @@ def test_vote_is_the_head_of_a_stable_sort(scores: np.ndarray, data: st.DataObje
     votes = data.draw(st.integers(1, scores.shape[1]))
     found = vote(torch.from_numpy(scores), votes).numpy()
     np.testing.assert_array_equal(found, slow_vote(scores, votes))
+
+
+@given(scores=SCORES)
+def test_the_first_places_are_the_votes(scores: np.ndarray) -> None:
+    places = rank(torch.from_numpy(scores)).numpy()
+    for votes in range(1, scores.shape[1] + 1):
+        np.testing.assert_array_equal(places < votes, slow_vote(scores, votes))
 
 
 def test_vote_on_many_features_without_ties() -> None:
