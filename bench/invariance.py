@@ -24,8 +24,8 @@ from torch import Tensor
 
 from bench.provenance import ROOT, provenance
 from certify.noise import Gaussian, draw, table
-from models.attribution import ATTRIBUTIONS
-from models.features import pool, vote
+from models.attribution.bases import ATTRIBUTIONS
+from models.features import magnitude, pool, vote
 from models.images import decode, fit
 from models.loading import Network
 from models.registry import Card, card
@@ -135,8 +135,8 @@ def _pass(network: Network, part: Tensor, target: int, precision: str) -> list[T
     defaults = network.card.defaults
     rounded = torch.autocast(network.device.type, torch.bfloat16)
     with rounded if precision == "bfloat16" else nullcontext():
-        maps, logits = ATTRIBUTIONS["gradient"](network, part, target)
-    scores = pool(maps.float(), defaults.cell)
+        maps, logits = ATTRIBUTIONS["gradient"].with_logits(network, part, target)
+    scores = pool(magnitude(maps).float(), defaults.cell)
     votes = vote(scores, round(defaults.vote_fraction * scores.shape[1]))
     return [scores, votes, logits.argmax(dim=1)]
 

@@ -4,6 +4,11 @@ import torch
 from torch import Tensor
 
 
+def magnitude(maps: Tensor) -> Tensor:
+    """Return |maps|, (n, height, width): the largest over channels where there are channels."""
+    return maps.abs().amax(dim=3) if maps.dim() == 4 else maps.abs()
+
+
 def pool(maps: Tensor, cell: int) -> Tensor:
     """Return the mean of each cell×cell square of (n, height, width) maps as (n, features).
 

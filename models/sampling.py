@@ -19,8 +19,8 @@ from certify import noise as exact_noise
 from certify.evidence import Evidence
 from certify.plan import Plan
 from models import images
-from models.attribution import ATTRIBUTIONS
-from models.features import pool, rank, vote
+from models.attribution.bases import ATTRIBUTIONS
+from models.features import magnitude, pool, rank, vote
 from models.loading import Network
 from models.noise import Drawer
 
@@ -61,9 +61,9 @@ class Sampler:
             with torch.no_grad():
                 target = int(self.network(pixels).argmax())
         self._check("target", target, 0 <= target < classes, f"a class index below {classes}")
-        maps, logits = ATTRIBUTIONS["gradient"](self.network, pixels, target)
+        maps, logits = ATTRIBUTIONS["gradient"].with_logits(self.network, pixels, target)
         probabilities = logits.softmax(dim=1)[0].cpu().numpy()
-        return Look(probabilities, target, maps[0].cpu().numpy())
+        return Look(probabilities, target, magnitude(maps)[0].cpu().numpy())
 
     def draw(self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int) -> Evidence:
         """Return the votes and predictions of samples start … stop - 1.
@@ -118,8 +118,8 @@ class Sampler:
         fill = self._filler(plan, image)
         for first in range(start, stop, plan.recipe.lanes):
             samples = range(first, min(first + plan.recipe.lanes, stop))
-            maps, logits = attribute(self.network, fill(samples), plan.target)
-            yield pool(maps, plan.recipe.cell)[: len(samples)], logits[: len(samples)]
+            maps, logits = attribute.with_logits(self.network, fill(samples), plan.target)
+            yield pool(magnitude(maps), plan.recipe.cell)[: len(samples)], logits[: len(samples)]
 
     def _filler(self, plan: Plan, image: NDArray[np.uint8]) -> Callable[[range], Tensor]:
         """Return a function from sample indices to (lanes, height, width, channels) noisy images.

@@ -6,17 +6,21 @@ from torch import Tensor
 from models.loading import Network
 
 
-def gradient(network: Network, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
-    """Return max over channels of |∂ logit_target / ∂ image| per pixel, and the logits.
+def gradient(network: Network, images: Tensor, target: int) -> Tensor:
+    """Return ∂ logit_target / ∂ images, (n, height, width, 3), in logits per grey level.
 
-    `images` is float32 (n, height, width, 3) on 0..255; maps are (n, height, width) in logits per
-    grey level, logits (n, classes). The target is the same class for every image, whatever the
-    network predicts there.
+    `images` is float32 (n, height, width, 3) on 0..255. The target is the same class for every
+    image, whatever the network predicts there.
 
     Reference: Simonyan, Vedaldi, Zisserman (2013), arXiv:1312.6034.
     """
+    return gradient_and_logits(network, images, target)[0]
+
+
+def gradient_and_logits(network: Network, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
+    """Return the maps of `gradient` and the logits (n, classes), from one pass."""
     pixels = images.detach().requires_grad_()
     with torch.enable_grad():
         logits = network(pixels)
         (slope,) = torch.autograd.grad(logits[:, target].sum(), pixels)
-    return slope.abs().amax(dim=3), logits.detach()
+    return slope, logits.detach()

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from models import images
 from models.architectures import efficientnet_lite, mobilenet_v2
-from models.attribution.gradient import gradient
+from models.attribution.gradient import gradient_and_logits
+from models.features import magnitude
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
@@ -40,7 +41,8 @@ def ramp() -> NDArray[np.uint8]:
 def test_efficientnet_lite_equals_the_original_package(lite: Network, picture: object) -> None:
     golden = GOLDEN[picture.__name__]  # type: ignore[attr-defined]
     pixels = torch.from_numpy(picture()).float()[None]  # type: ignore[operator]
-    maps, logits = gradient(lite, pixels, golden["target"])
+    slopes, logits = gradient_and_logits(lite, pixels, golden["target"])
+    maps = magnitude(slopes)
     assert int(logits.argmax()) == golden["target"]
     np.testing.assert_allclose(logits[0, ::50].numpy(), golden["logits"], atol=2e-4)
     there = max(abs(value) for value in golden["gradient_at_100_50"])

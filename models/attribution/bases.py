@@ -1,0 +1,50 @@
+"""Base attributions by the name a recipe gives: a literal dict, never an import."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from models.attribution.gradient import gradient, gradient_and_logits
+from models.attribution.paths import integrated_gradients
+from models.attribution.smoothing import smoothgrad
+from models.loading import Network
+
+Maps = Callable[[Network, Tensor, int], Tensor]
+MapsAndLogits = Callable[[Network, Tensor, int], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A way to explain one class. `at_once` is the way to maps and logits in one pass, if any."""
+
+    maps: Maps
+    at_once: MapsAndLogits | None = None
+
+    def __call__(self, network: Network, images: Tensor, target: int) -> Tensor:
+        """Return signed maps (n, height, width, 3), or (n, height, width) where it has no channels.
+
+        `images` is float32 (n, height, width, 3) on 0..255; each map is about the same class. Every
+        pass through the network has n pictures, so that a map is the same whatever n is cut from
+        (docs/invariance.md).
+        """
+        return self.maps(network, images, target)
+
+    def with_logits(self, network: Network, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
+        """Return the maps and the logits (n, classes) of the very images."""
+        if self.at_once is not None:
+            return self.at_once(network, images, target)
+        with torch.no_grad():
+            logits = network(images)
+        return self.maps(network, images, target), logits
+
+
+ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
+    {
+        "gradient": Attribution(gradient, gradient_and_logits),
+        "integrated_gradients": Attribution(integrated_gradients),
+        "smoothgrad": Attribution(smoothgrad),
+    }
+)
