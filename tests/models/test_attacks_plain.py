@@ -1,0 +1,297 @@
+"""Attacks on plain maps: on networks solved by hand they reach the optimum; rules are kept."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.attacks.aims import Aim, Pixels, centre_away, corner, region, top_k
+from models.attacks.maps import aggregated, gradient, integrated, magnitudes, smoothed
+from models.attacks.plain import FIRST_SPACE, Strength, Victim, _random_start, attack
+from models.attribution.bases import ATTRIBUTIONS
+from models.attribution.methods import STEPS
+from models.attribution.smoothing import _noise
+from models.evaluation.agreement import centre
+from models.evaluation.robustness import AIMS, Attacks, aim, attacked, robustness, scores
+from models.loading import Network
+
+KEY = 0x0123456789ABCDEF
+GRID = Pixels(3, 3)
+CLEAN = np.random.Generator(np.random.Philox(key=4)).integers(30, 220, (3, 3, 3)).astype(np.uint8)
+
+
+class Quadratic(nn.Module):
+    """logit 0 is Σ a x² / 2 with a > 0, logit 1 is −1: gradient a x."""
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights)
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = (self.weights * images**2).flatten(1).sum(dim=1) / 2
+        return torch.stack([first, -torch.ones_like(first)], dim=1)
+
+
+class Linear(nn.Module):
+    """logit 0 is Σ w x, logit 1 is 0."""
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights)
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = (self.weights * images).flatten(1).sum(dim=1)
+        return torch.stack([first, torch.zeros_like(first)], dim=1)
+
+
+class Handmade:
+    """As much of a `Network` as attacks use, around a module that takes pictures as they are."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module, self.device = module, torch.device("cpu")
+
+    def normalised(self, images: Tensor) -> Tensor:
+        return images
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.module(images)
+
+
+def weights() -> Tensor:
+    """One channel decides each pixel's maximum by far, so that the map is smooth."""
+    grey = np.random.Generator(np.random.Philox(key=5)).uniform(0.5, 1.5, (3, 3))
+    return torch.tensor(np.stack([grey, grey / 100, grey / 100], axis=2), dtype=torch.float32)
+
+
+def quadratic() -> Victim:
+    return Victim(Handmade(Quadratic(weights())), magnitudes(gradient))  # type: ignore[arg-type]
+
+
+def scored(picture: NDArray[np.floating]) -> Tensor:
+    values = (weights().double().numpy() * picture).max(axis=2).ravel()
+    return torch.tensor(values / values.sum())[None]
+
+
+def corners(bound: int, wanted: Aim) -> float:
+    """The best of an aim over all 2⁹ corners of the ball: moves of the deciding channel."""
+    best = -np.inf
+    for signs in product((-1, 1), repeat=9):
+        moved = CLEAN.astype(float)
+        moved[:, :, 0] += bound * np.reshape(signs, (3, 3))
+        best = max(best, float(wanted(scored(moved))))
+    return best
+
+
+def aims() -> dict[str, Aim]:
+    clean = scored(CLEAN)[0].view(3, 3).numpy()
+    return {
+        "top_k": top_k(GRID, np.argsort(-clean, axis=None)[:4].tolist()),
+        "target": region(GRID, corner(GRID, 2)),
+        "mass_centre": centre_away(GRID, torch.tensor(centre(clean))),
+    }
+
+
+@pytest.mark.parametrize("name", ["top_k", "target"])
+def test_linear_fractional_aims_reach_their_analytic_optimum(name: str) -> None:
+    """Shares are a x / Σ a x: lower what should fall, raise the rest, all the way."""
+    bound, wanted = 7, aims()[name]
+    rising = torch.autograd.functional.jacobian(wanted, scored(CLEAN))[0] > 0
+    best = CLEAN.astype(float)
+    best[:, :, 0] += bound * np.where(rising.view(3, 3).numpy(), 1, -1)
+    found = attack(quadratic(), CLEAN[None], [0], [wanted], bound, Strength(20, 1.0, 1), KEY)[0]
+    np.testing.assert_array_equal(found.picture[:, :, 0], best[:, :, 0])
+    assert found.value == pytest.approx(corners(bound, wanted), rel=1e-5)
+    assert found.value > found.clean
+
+
+def test_the_centre_of_mass_reaches_the_optimum_of_all_corners() -> None:
+    """A convex aim of linear-fractional shares is largest at a corner; restarts find which."""
+    bound, wanted = 7, aims()["mass_centre"]
+    found = attack(quadratic(), CLEAN[None], [0], [wanted], bound, Strength(8, 3.0, 24), KEY)[0]
+    assert found.clean == pytest.approx(0, abs=1e-9)
+    assert found.value == pytest.approx(corners(bound, wanted), rel=1e-4)
+
+
+def test_on_a_linear_network_the_gradient_cannot_be_moved() -> None:
+    victim = Victim(Handmade(Linear(weights())), magnitudes(gradient))  # type: ignore[arg-type]
+    clean = weights().numpy().max(axis=2)
+    wanted = aim("top_k", clean, Attacks(k=4))
+    found = attack(victim, CLEAN[None], [0], [wanted], 8, Strength(5), KEY)[0]
+    assert found.value == found.clean
+    np.testing.assert_array_equal(found.picture, CLEAN)
+
+
+def test_on_a_linear_network_integrated_gradients_reach_the_analytic_optimum() -> None:
+    """There they are w x, as if the network were quadratic with a = w."""
+    victim = Victim(Handmade(Linear(weights())), magnitudes(integrated(torch.zeros(3), 2)))  # type: ignore[arg-type]
+    wanted = aims()["top_k"]
+    found = attack(victim, CLEAN[None], [0], [wanted], 7, Strength(20, 1.0, 1), KEY)[0]
+    assert found.value == pytest.approx(corners(7, wanted), rel=1e-5)
+
+
+def victim_of(tiny: Network) -> Victim:
+    return Victim(tiny, magnitudes(gradient))
+
+
+@pytest.mark.parametrize("name", AIMS)
+def test_attacks_keep_the_bound_and_the_prediction_and_gain(
+    name: str, tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    attacks = Attacks(k=25, bound=8, strength=Strength(12, 1.5, 2))
+    found = attacked(victim_of(tiny), digits[:4], range(4), attacks, KEY)[name]
+    there = np.stack([one.picture for one in found])
+    assert there.dtype == np.uint8
+    assert np.abs(there.astype(int) - digits[:4]).max() <= 8
+    before, after = (
+        tiny(torch.from_numpy(p).float()).argmax(dim=1).tolist() for p in (digits[:4], there)
+    )
+    assert before == after
+    assert all(one.value > one.clean for one in found)
+
+
+@pytest.mark.parametrize("name", AIMS)
+def test_the_value_is_that_of_the_picture_returned(
+    name: str, tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    attacks = Attacks(k=25, strength=Strength(6, 2.0, 1))
+    victim = victim_of(tiny)
+    (found,) = attacked(victim, digits[3:4], [3], attacks, KEY)[name]
+    clean, there = (
+        scores(tiny, victim.scores, p[None], [3])[0] for p in (digits[3], found.picture)
+    )
+    wanted = aim(name, clean, attacks)
+    for map_, value in ((clean, found.clean), (there, found.value)):
+        shares = torch.tensor(map_.ravel() / map_.sum())[None]
+        assert float(wanted(shares)) == pytest.approx(value, rel=1e-4, abs=1e-6)
+
+
+def test_restarts_never_worsen(tiny: Network, digits: NDArray[np.uint8]) -> None:
+    values = []
+    for restarts in (1, 2, 4):
+        attacks = Attacks(k=25, strength=Strength(6, 2.0, restarts))
+        found = attacked(victim_of(tiny), digits[:3], range(3), attacks, KEY)["top_k"]
+        values.append([one.value for one in found])
+    assert all(a <= b <= c for a, b, c in zip(*values, strict=True))
+    assert values[0] != values[2]
+
+
+def test_attacks_are_a_function_of_key_and_number(tiny: Network, digits: NDArray[np.uint8]) -> None:
+    attacks = Attacks(k=25, strength=Strength(4, 2.0, 2))
+
+    def run(key: int, numbers: list[int]) -> NDArray[np.uint8]:
+        found = attacked(victim_of(tiny), digits[3:5], [3, 4], attacks, key, numbers)["target"]
+        return np.stack([one.picture for one in found])
+
+    np.testing.assert_array_equal(run(KEY, [0, 1]), run(KEY, [0, 1]))
+    starts = [_random_start((1, 16, 16, 3), k, [n], 1, 8) for k, n in ((KEY, 0), (KEY, 1), (9, 0))]
+    assert not torch.equal(starts[0], starts[1]) and not torch.equal(starts[0], starts[2])
+    assert FIRST_SPACE > 1  # spaces 0 and 1 are the noise of samples
+
+
+def test_random_starts_fill_the_ball_evenly() -> None:
+    start = _random_start((1, 64, 64, 3), KEY, [0], 1, 2)
+    counts = torch.bincount((start + 2).flatten(), minlength=5)
+    assert len(counts) == 5
+    expected = 64 * 64 * 3 / 5
+    assert float(((counts - expected) ** 2 / expected).sum()) < 18.5  # χ² of 4 at 0.001
+
+
+def test_the_attack_does_more_than_noise_within_the_same_bound(
+    tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    victim, attacks = victim_of(tiny), Attacks(k=25, strength=Strength(20, 1.0, 2))
+    ours = robustness(victim, digits, range(10), attacks, KEY)["top_k"]
+    before = scores(tiny, victim.scores, digits, range(10))
+    noise = _random_start(digits.shape, KEY, range(100, 110), 1, 8).numpy()
+    noisy = np.clip(digits + noise, 0, 255).astype(np.uint8)
+    after = scores(tiny, victim.scores, noisy, range(10))
+    chance = [
+        np.isin(np.argsort(-a, axis=None)[:25], np.argsort(-b, axis=None)[:25]).mean()
+        for a, b in zip(before, after, strict=True)
+    ]
+    assert np.mean([one.top_k for one in ours]) < np.mean(chance) - 0.05
+
+
+def test_bounds_and_strengths_are_judged() -> None:
+    with pytest.raises(ValueError, match=r"bound is 0; .* 1\.\.255"):
+        attack(quadratic(), CLEAN[None], [0], [aims()["top_k"]], 0, Strength(), KEY)
+    for field in ("steps", "length", "restarts", "sharpness"):
+        with pytest.raises(ValueError, match=f"{field} is 0; it must be positive"):
+            replace(Strength(), **{field: 0})
+    with pytest.raises(ValueError, match="aim 'nowhere' is unknown; known are top_k"):
+        aim("nowhere", np.ones((3, 3)), Attacks(k=2))
+
+
+@pytest.mark.parametrize("name", ["gradient", "integrated_gradients", "smoothgrad"])
+def test_climbable_maps_are_the_attributions(
+    name: str, tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    noise = _noise((16, 16, 3), torch.device("cpu")).float()
+    plain = torch.tensor(tiny.card.mean)
+    climbable = {
+        "gradient": gradient,
+        "integrated_gradients": integrated(plain, STEPS),
+        "smoothgrad": smoothed(noise),
+    }
+    images = torch.from_numpy(digits).float()
+    with torch.no_grad():
+        ours = climbable[name](tiny, images, torch.full((10,), 3))
+    theirs = ATTRIBUTIONS[name](tiny, images, 3)
+    assert float(theirs.abs().max()) > 0
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["integrated_gradients", "smoothgrad"])
+def test_attacks_climb_every_base(name: str, tiny: Network, digits: NDArray[np.uint8]) -> None:
+    noise = torch.from_numpy(
+        np.random.Generator(np.random.Philox(key=8)).normal(0, 25, (4, 16, 16, 3))
+    )
+    base = integrated(torch.zeros(3), 4) if name != "smoothgrad" else smoothed(noise.float())
+    victim = Victim(tiny, magnitudes(base))
+    attacks = Attacks(k=25, strength=Strength(6, 2.0, 1))
+    for found in attacked(victim, digits[3:4], [3], attacks, KEY).values():
+        assert found[0].value > found[0].clean
+
+
+@pytest.mark.parametrize("how", ["range", "mean", "std"])
+def test_aggregation_is_over_the_offset_pictures(
+    how: str, tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    images, targets = torch.from_numpy(digits[:2]).float(), torch.tensor([3, 5])
+    offsets = _random_start((4, 16, 16, 3), KEY, range(4), 1, 20).float()
+    with torch.no_grad():
+        got = aggregated(gradient, offsets, how)(tiny, images, targets)
+    shifted = [(images + offset).clamp(0, 255) for offset in offsets]
+    each = np.stack([gradient(tiny, moved, targets).detach().numpy() for moved in shifted])
+    expected = {"range": np.ptp, "mean": np.mean, "std": np.std}[how](each, axis=0)
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["range", "std"])
+def test_aggregates_of_a_linear_network_are_zero_and_cannot_be_moved(how: str) -> None:
+    offsets = torch.tensor([0.0, 3.0])[:, None, None, None].expand(2, 3, 3, 3)
+    network = Handmade(Linear(weights()))
+    victim = Victim(network, magnitudes(aggregated(gradient, offsets, how)))  # type: ignore[arg-type]
+    assert not scores(network, victim.scores, CLEAN[None], [0]).max() > 1e-14  # type: ignore[arg-type]
+    found = attack(victim, CLEAN[None], [0], [aims()["top_k"]], 8, Strength(3), KEY)[0]
+    assert found.value == found.clean
+
+
+def test_unknown_aggregations_are_named() -> None:
+    with pytest.raises(ValueError, match="aggregation 'median' is unknown; known are range, mean"):
+        aggregated(gradient, torch.zeros(1, 3, 3, 3), "median")
+
+
+def test_a_slope_through_every_aggregation_is_finite(
+    tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    """Also where all maps agree: the background of a digit is black in each."""
+    offsets = torch.zeros(3, 16, 16, 3)
+    for how in ("range", "mean", "std"):
+        victim = Victim(tiny, magnitudes(aggregated(gradient, offsets, how)))
+        wanted = top_k(Pixels(16, 16), range(25))
+        attack(victim, digits[:1], [0], [wanted], 8, Strength(1), KEY)
