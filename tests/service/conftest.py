@@ -22,6 +22,7 @@ from models import registry
 from service.app import create_app
 from service.pool import Health, Look, Member
 from service.settings import Settings
+from tests.service import postgres
 
 KEY = "000102030405060708090a0b0c0d0e0f"
 
@@ -140,6 +141,13 @@ class Client:
     ) -> httpx.Response:
         body = {"model": "digits-tiny", "image": base64.b64encode(picture).decode()} | fields
         return self.post("/v1/explain", json=body, headers={"accept": accept})
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URL of an empty database on a real PostgreSQL server; skips where there is none."""
+    with postgres.server() as url:
+        yield url
 
 
 @pytest.fixture
