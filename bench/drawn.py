@@ -57,7 +57,7 @@ def drawn(
             places, predictions = sampler.rank(plan, picture, start, start + PIECE)
             into.mkdir(parents=True, exist_ok=True)
             partial = kept.with_suffix(".partial.npz")
-            np.savez(partial, places=places, predictions=predictions)
+            np.savez(partial, places=places.astype(np.int16), predictions=predictions)
             partial.rename(kept)
         with np.load(kept) as piece:
             pieces.append((piece["places"], piece["predictions"]))

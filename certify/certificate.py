@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from certify import per_feature
+from certify import means, per_feature
 from certify.ball import NormBall
 from certify.claims import Boundary, at_least, boundary
-from certify.confidence import ONE, Bounds, Budget, split
-from certify.evidence import Evidence
+from certify.confidence import ONE, Bounds, Budget, Units, split
+from certify.evidence import VOTES_FEATURES, Evidence
 from certify.exact import decimal
 from certify.fields import require
 from certify.noise import table
@@ -57,10 +57,11 @@ class Prediction:
 class Certificate:
     """What the evidence proves, all of it at once with the question's confidence.
 
-    reported: the k features of most votes, best first. curve: one point for each number of features
-    kept, from all k downwards; radii never fall along it. Fewer than the curve's last are kept at
-    any radius, for want of other features. feature_radii: for each feature the radius within which
-    its majority label cannot change, positive if voted by most, negative if not, 0 if undecided.
+    reported: the k features of most votes, or points, best first. curve: one point for each number
+    of features kept, from all k downwards; radii never fall along it. Fewer than the curve's last
+    are kept at any radius, for want of other features. feature_radii: for each feature the radius
+    within which its majority label cannot change, positive if voted by most, negative if not, 0 if
+    undecided; all 0 where samples give points, not votes.
     """
 
     k: int
@@ -95,14 +96,8 @@ def certify(plan: Plan, evidence: Evidence, question: Question) -> Certificate:
     reported. Raises ValueError if the evidence does not fit plan or question.
     """
     _require_fit(plan, evidence, question)
-    budget = Budget(
-        evidence.samples,
-        question.confidence,
-        decimal(question.failure_probability),
-        split(evidence.votes is not None),
-        table(plan.recipe.noise).distance(plan.entries),
-    )
-    simultaneous = budget.features(evidence.counts)
+    budget = budget_of(plan, question, evidence.samples)
+    simultaneous = feature_bounds(plan, evidence.counts, evidence.squares, budget)
     examined = boundary(evidence.counts, simultaneous, question.k)
     return Certificate(
         k=question.k,
@@ -110,6 +105,35 @@ def certify(plan: Plan, evidence: Evidence, question: Question) -> Certificate:
         curve=_curve(examined, prove(plan, evidence, examined, budget, question.ball(plan))),
         prediction=_prediction(plan, evidence, budget, question.ball(plan)),
         feature_radii=_feature_radii(plan, simultaneous, question.ball(plan)),
+    )
+
+
+def budget_of(plan: Plan, question: Question, samples: int) -> Budget:
+    """How a document about this plan spends its failure probability."""
+    return Budget(
+        samples,
+        question.confidence,
+        decimal(question.failure_probability),
+        split(plan.votes_only and plan.features <= VOTES_FEATURES),
+        table(plan.recipe.noise).distance(plan.entries),
+    )
+
+
+def feature_bounds(plan: Plan, counts: Units, squares: Units | None, budget: Budget) -> Bounds:
+    """Simultaneous bounds on every feature's vote probability, or mean points over the largest.
+
+    counts, squares: as in evidence; squares are not looked at where samples vote.
+    """
+    if plan.votes_only or squares is None:
+        return budget.features(counts)
+    return means.bounds(
+        counts,
+        squares,
+        int(plan.points[0]),
+        budget.samples,
+        budget.confidence,
+        budget.each_feature(plan.features),
+        budget.slack,
     )
 
 
@@ -127,6 +151,8 @@ def _curve(examined: Boundary, routes: Mapping[str, list[int]]) -> tuple[Point, 
 def _require_fit(plan: Plan, evidence: Evidence, question: Question) -> None:
     features, samples = evidence.features, evidence.samples
     require(features == plan.features, "features of the evidence", features, f"be {plan.features}")
+    fits, kind = (evidence.squares is None) == plan.votes_only, plan.recipe.score
+    require(fits, "evidence", "of votes or points", f"fit the recipe's score, {kind}")
     # Bounds hold for the samples from the first on; whoever chose which to count could cheat.
     whole = evidence.ranges == (((0, samples),) if samples else ())
     require(whole, "ranges of the evidence", evidence.ranges, "be all samples from 0 on")
@@ -150,6 +176,8 @@ def _prediction(plan: Plan, evidence: Evidence, budget: Budget, norm: NormBall) 
 
 
 def _feature_radii(plan: Plan, simultaneous: Bounds, norm: NormBall) -> NDArray[np.float64]:
+    if not plan.votes_only:
+        return np.zeros(plan.features)
     lower, upper = simultaneous.lower.tolist(), simultaneous.upper.tolist()
     radii = per_feature.label_radii(lower, upper, plan.recipe.noise, norm)
     return np.array([intensity(units) for units in radii])

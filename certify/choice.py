@@ -14,6 +14,7 @@ from certify.feasibility import best_radius
 from certify.fields import require
 from certify.noise import LAWS, Gaussian, GeneralizedNormal, Laplace, Law
 from certify.plan import Plan, Question
+from certify.scores import VOTE
 
 AUTO, PUBLISHED = "auto", "liu2021"
 NAMES = (AUTO, PUBLISHED, *LAWS)
@@ -66,5 +67,6 @@ def _candidates(scale: float) -> list[Law]:
 def _promise(law: Law, plan: Plan, question: Question) -> float:
     # Unanimity is out of reach with fewer votes than k; what it would prove still ranks the laws.
     votes = max(plan.recipe.votes, question.k)
-    fits = replace(plan, recipe=replace(plan.recipe, votes=min(votes, plan.features - 1)))
+    recipe = replace(plan.recipe, votes=min(votes, plan.features - 1), score=VOTE)
+    fits = replace(plan, recipe=recipe)
     return best_radius(with_law(fits, law), question)

@@ -98,6 +98,10 @@ class Budget:
         """Bounds on every feature's probability, all at once within the features' share."""
         return self._bounds(successes, self.split.features, successes.size)
 
+    def each_feature(self, features: int) -> Fraction:
+        """The failure probability of one feature's two bounds."""
+        return self._each(self.split.features, features)
+
     def pairs_lower(self, successes: Units, features: int) -> Units:
         """Lower bounds on any of the ordered pairs of features, two-sided, all pairs at once:
         whoever chooses which pairs to look at may do so by the same samples."""

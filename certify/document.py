@@ -13,8 +13,7 @@ from typing import Any
 
 import rfc8785
 
-from certify.certificate import Certificate
-from certify.confidence import split
+from certify.certificate import Certificate, budget_of
 from certify.evidence import Evidence
 from certify.fields import require, require_line
 from certify.plan import Plan, Question
@@ -90,7 +89,7 @@ def compose(
         "asked": asdict(asked),
         "plan": asdict(plan),
         "question": asdict(question),
-        "split": asdict(split(evidence.votes is not None)),
+        "split": asdict(budget_of(plan, question, evidence.samples).split),
         "evidence": _evidence_json(evidence),
         "certificate": statement(certificate),
     }
@@ -125,6 +124,7 @@ def _evidence_json(evidence: Evidence) -> dict[str, Any]:
         "counts": evidence.counts.tolist(),
         "predictions": _encode(evidence.predictions.astype("<i4").tobytes()),
         "votes": None if votes is None else _encode(votes.tobytes()),
+        "squares": None if evidence.squares is None else evidence.squares.tolist(),
     }
 
 

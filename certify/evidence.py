@@ -28,9 +28,10 @@ class Evidence:
     """Votes and predictions of the samples in `ranges`.
 
     ranges: disjoint, ascending, not touching, each [start, stop). votes: packed bits, one row per
-    sample in ascending order, numpy.packbits order; None above VOTES_FEATURES features. counts: how
-    many samples voted for each feature. predictions: the class the network gave each noisy picture,
-    in ascending order of samples.
+    sample in ascending order, numpy.packbits order; None above VOTES_FEATURES features, and where
+    samples give points. counts: how many samples voted for each feature, or the points they gave
+    it. predictions: the class the network gave each noisy picture, in ascending order of samples.
+    squares: sums of the squares of the points, None where samples vote.
     """
 
     ranges: tuple[Range, ...]
@@ -38,6 +39,7 @@ class Evidence:
     votes: NDArray[np.uint8] | None
     counts: NDArray[np.int64]
     predictions: NDArray[np.int32]
+    squares: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         ascending = all(a < b for a, b in self.ranges) and all(
@@ -45,16 +47,23 @@ class Evidence:
         )
         require(ascending, "ranges", self.ranges, "be ascending, non-empty and apart")
         shape = None if self.votes is None else self.votes.shape
-        rows = None if self.features > VOTES_FEATURES else (self.samples, -(-self.features // 8))
+        kept = self.features <= VOTES_FEATURES and self.squares is None
+        rows = (self.samples, -(-self.features // 8)) if kept else None
         require(shape == rows, "shape of votes", shape, f"be {rows}")
         require(self.counts.shape == (self.features,), "shape of counts", self.counts.shape, "fit")
+        if self.squares is not None:
+            fits = self.squares.shape == self.counts.shape
+            require(fits, "shape of squares", self.squares.shape, "fit")
         fits = self.predictions.shape == (self.samples,)
         require(fits, "shape of predictions", self.predictions.shape, f"be ({self.samples},)")
 
     @classmethod
-    def empty(cls, features: int) -> Self:
-        """Evidence of no samples."""
-        return cls.from_votes(0, np.zeros((0, features), bool), np.zeros(0, np.int32))
+    def empty(cls, features: int, votes_only: bool = True) -> Self:
+        """Evidence of no samples, of votes or of points."""
+        nothing, nobody = np.zeros((0, features), np.int64), np.zeros(0, np.int32)
+        if votes_only:
+            return cls.from_votes(0, nothing.astype(bool), nobody)
+        return cls.from_points(0, nothing, nobody)
 
     @classmethod
     def from_votes(
@@ -68,6 +77,21 @@ class Evidence:
             votes=np.packbits(votes, axis=1) if features <= VOTES_FEATURES else None,
             counts=votes.sum(axis=0, dtype=np.int64),
             predictions=np.asarray(predictions, dtype=np.int32),
+        )
+
+    @classmethod
+    def from_points(
+        cls, start: int, points: NDArray[np.int64], predictions: NDArray[np.int32]
+    ) -> Self:
+        """Evidence of samples start, start + 1, …: one row of `points` and one prediction each."""
+        samples, features = points.shape
+        return cls(
+            ranges=((start, start + samples),) if samples else (),
+            features=features,
+            votes=None,
+            counts=points.sum(axis=0),
+            predictions=np.asarray(predictions, dtype=np.int32),
+            squares=(points**2).sum(axis=0),
         )
 
     @property
@@ -86,26 +110,33 @@ class Evidence:
     def merge(self, other: Self) -> Self:
         """Both evidences as one. Raises ValueError if they share a sample or differ in features."""
         require(self.features == other.features, "features", other.features, f"be {self.features}")
+        alike = (self.squares is None) == (other.squares is None)
+        require(alike, "evidence of votes and of points", "both", "not be merged")
         order = np.argsort(np.concatenate([_indices(self), _indices(other)]), kind="stable")
-        votes = None
+        votes, squares = None, None
         if self.votes is not None and other.votes is not None:
             votes = np.concatenate([self.votes, other.votes])[order]
+        if self.squares is not None and other.squares is not None:
+            squares = self.squares + other.squares
         return type(self)(
             ranges=_union(self.ranges, other.ranges),
             features=self.features,
             votes=votes,
             counts=self.counts + other.counts,
             predictions=np.concatenate([self.predictions, other.predictions])[order],
+            squares=squares,
         )
 
     def digest(self) -> str:
-        """SHA-256 over ranges, features, votes, counts and predictions, as written in
+        """SHA-256 over ranges, features, votes, counts, predictions and squares, as written in
         docs/certificate.md."""
         ends = [end for pair in self.ranges for end in pair]
         header = np.array([self.features, *ends], dtype="<i8")
         parts = [header, self.counts.astype("<i8"), self.predictions.astype("<i4")]
         if self.votes is not None:
             parts.append(self.votes)
+        if self.squares is not None:
+            parts.append(self.squares.astype("<i8"))
         sizes = np.array([part.nbytes for part in parts], dtype="<i8")
         return hashlib.sha256(b"".join(part.tobytes() for part in [sizes, *parts])).hexdigest()
 

@@ -7,11 +7,16 @@ follows from it is computed elsewhere. Fields are never removed and never change
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
 
 from certify.ball import NORM_RULE, NormBall, is_norm
 from certify.fields import require
 from certify.noise import LAWS, Law
 from certify.randomness import KEY_DIGITS
+from certify.scores import SCORES, VOTE, Points, points, weight
 
 ATTRIBUTIONS = ("gradient",)
 PRECISIONS = ("float32",)
@@ -35,7 +40,8 @@ class Recipe:
     the map's absolute value, its maximum over channels, its mean over the cell. votes: how many
     features of highest score each sample votes for, ties to the lower index. lanes: pictures in one
     forward pass, always full, because a network's rounding may depend on it. precision: arithmetic
-    of the network.
+    of the network. score: what a feature gets for its rank (`certify.scores`); what `votes` means
+    there for other scores than vote.
     """
 
     law: str
@@ -46,10 +52,15 @@ class Recipe:
     votes: int
     lanes: int
     precision: str
+    score: str = VOTE
 
     def __post_init__(self) -> None:
         require(self.law in LAWS, "law", self.law, f"be one of {', '.join(LAWS)}")
-        for name, known in (("attribution", ATTRIBUTIONS), ("precision", PRECISIONS)):
+        for name, known in (
+            ("attribution", ATTRIBUTIONS),
+            ("precision", PRECISIONS),
+            ("score", tuple(SCORES)),
+        ):
             given = getattr(self, name)
             require(given in known, name, given, f"be one of {', '.join(known)}")
         for name, largest in (("cell", LARGEST_SIDE), ("lanes", LARGEST_LANES)):
@@ -122,6 +133,25 @@ class Plan:
     def features(self) -> int:
         """Cells of the feature grid, numbered row by row."""
         return self.rows * self.columns
+
+    @property
+    def votes_only(self) -> bool:
+        """Whether each sample votes, rather than giving points by rank."""
+        return self.recipe.score == VOTE
+
+    @property
+    def points(self) -> Points:
+        """What the features of a sample get by rank, (features,), never rising."""
+        return points(self.recipe.score, self.recipe.votes, self.features)
+
+    def shares(self, counts: NDArray[np.int64], samples: int) -> NDArray[np.float64]:
+        """Each feature's mean over `samples` samples, of votes or of points over the largest."""
+        return np.asarray(counts / (samples * int(self.points[0])))
+
+    @property
+    def weight(self) -> Fraction:
+        """What all features of a sample get together, in units of the first rank's points."""
+        return weight(self.recipe.score, self.recipe.votes, self.features)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _TOP = {
     *("plan", "question", "split", "evidence", "certificate"),
 }
 _STATED = {"reported", "curve", "prediction", "feature_radii"}
-_EVIDENCE = {"sha256", "features", "ranges", "counts", "predictions", "votes"}
+_EVIDENCE = {"sha256", "features", "ranges", "counts", "predictions", "votes", "squares"}
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,13 @@ def _evidence(data: object) -> Evidence:
     predictions = np.frombuffer(
         base64_bytes(given["predictions"], "evidence.predictions"), dtype="<i4"
     )
-    votes = None
-    if features > VOTES_FEATURES:
-        left_out = given["votes"] is None
-        require(left_out, "evidence.votes", given["votes"], f"be null above {VOTES_FEATURES}")
+    votes, squares = None, None
+    if given["squares"] is not None:
+        listed = _whole(_list(given["squares"], "evidence.squares"), "evidence.squares")
+        squares = np.array(listed, dtype=np.int64)
+    if features > VOTES_FEATURES or squares is not None:
+        rule = f"be null above {VOTES_FEATURES} features, and where there are squares"
+        require(given["votes"] is None, "evidence.votes", given["votes"], rule)
     else:
         packed = np.frombuffer(base64_bytes(given["votes"], "evidence.votes"), dtype=np.uint8)
         width = -(-features // 8)
@@ -164,7 +167,8 @@ def _evidence(data: object) -> Evidence:
         require(fits, "size of evidence.votes", packed.size, f"be {samples}·{width} bytes")
         votes = packed.reshape(samples, width)
     counts = _whole(_list(given["counts"], "evidence.counts"), "evidence.counts")
-    return Evidence(ranges, features, votes, np.array(counts, dtype=np.int64), predictions)
+    counted = np.array(counts, dtype=np.int64)
+    return Evidence(ranges, features, votes, counted, predictions, squares)
 
 
 def _pair(data: object) -> tuple[int, int]:

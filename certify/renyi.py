@@ -61,11 +61,12 @@ class Dual:
         return 1 - self.order if self.forward else self.order
 
 
-def divergence(dual: Dual, inside: Side, outside: Side, votes: int) -> arb:
+def divergence(dual: Dual, inside: Side, outside: Side, weight: Fraction) -> arb:
     """A ball whose lower end no violating map's divergence is below.
 
-    inside, outside: lower and upper bounds of the vote probabilities of A and B, |A| = |B|; masses
-    are these over `votes`. Not finite, proving nothing, where the duality's condition fails.
+    inside, outside: lower and upper bounds of the vote probabilities, or mean points, of A and B,
+    |A| = |B|; masses are these over `weight`. Not finite, proving nothing, where the duality's
+    condition fails.
     """
     t = dual.threshold
     active = _active(t, inside, outside)
@@ -76,25 +77,27 @@ def divergence(dual: Dual, inside: Side, outside: Side, votes: int) -> arb:
     if not bool(-balance <= 0 if dual.forward else balance <= 0):
         return arb.nan()
     shift = sum((n * (ball(t) * moved[v] - ball(v)) for v, n in active.items()), arb(0))
-    total = 1 + shift / votes
+    total = 1 + shift / ball(weight)
     return -total.log() if dual.forward else ball(dual.order / (dual.order - 1)) * total.log()
 
 
-def radii(boundary: Boundary, votes: int, law: Law, norm: NormBall = EUCLIDEAN) -> list[int]:
+def radii(boundary: Boundary, weight: Fraction, law: Law, norm: NormBall = EUCLIDEAN) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
     return curve.radii(
-        lambda swaps: radius(boundary, swaps, votes, law, norm), boundary.largest_swaps
+        lambda swaps: radius(boundary, swaps, weight, law, norm), boundary.largest_swaps
     )
 
 
-def radius(boundary: Boundary, swaps: int, votes: int, law: Law, norm: NormBall = EUCLIDEAN) -> int:
+def radius(
+    boundary: Boundary, swaps: int, weight: Fraction, law: Law, norm: NormBall = EUCLIDEAN
+) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
     # An upper bound may be raised: without zeros the forward divergence is always finite.
     sides = boundary.inside[:swaps], np.maximum(boundary.outside[:swaps], 1)
     inside, outside = (_side(side) for side in sides)
-    for dual in promising_duals(inside, outside, votes, law, norm):
+    for dual in promising_duals(inside, outside, weight, law, norm):
         sharp = sharpen(dual, inside, outside)
-        least = divergence(sharp, inside, outside, votes)
+        least = divergence(sharp, inside, outside, weight)
         proven = largest_radius(law, dual.order, norm, least)
         if proven:
             return proven
@@ -108,14 +111,14 @@ def _side(units: Units) -> Side:
 
 
 def promising_duals(
-    inside: Side, outside: Side, votes: int, law: Law, norm: NormBall
+    inside: Side, outside: Side, weight: Fraction, law: Law, norm: NormBall
 ) -> list[Dual]:
     """The best order and threshold of each direction, by search in floats, best first."""
     orders = np.array([float(order) for order in ORDERS])
     found = []
     for forward in (True, False):
         thresholds = power_means(1 - orders if forward else orders, inside, outside)
-        divergences = _divergences(orders, forward, thresholds, inside, outside, votes)
+        divergences = _divergences(orders, forward, thresholds, inside, outside, weight)
         radii = reached(law, norm, ORDERS, divergences)
         best = int(np.argmax(radii))
         if radii[best] > 0 and np.isfinite(thresholds[best]):
@@ -197,11 +200,11 @@ def _active_numbers(numbers: Floats, is_outside: NDArray[np.bool_]) -> Floats:
 
 
 def _divergences(
-    orders: Floats, forward: bool, thresholds: Floats, inside: Side, outside: Side, votes: int
+    orders: Floats, forward: bool, thresholds: Floats, inside: Side, outside: Side, weight: Fraction
 ) -> Floats:
     values, numbers, is_outside = _sorted(inside, outside)
     moves = thresholds[:, None] - values
     active = np.where(is_outside, moves > 0, moves < 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log1p((moves * active * numbers).sum(axis=1) / votes)
+        logarithm = np.log1p((moves * active * numbers).sum(axis=1) / float(weight))
     return np.asarray(-logarithm if forward else orders / (orders - 1) * logarithm)

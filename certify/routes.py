@@ -20,11 +20,11 @@ def prove(
     Radii are in the norm of `norm`. The simplex route needs Gaussian noise, the pairwise route
     single votes and a share of the failure probability.
     """
-    law, votes = plan.recipe.noise, plan.recipe.votes
+    law, weight = plan.recipe.noise, plan.weight
     routes = {"per_feature": per_feature.radii(examined, law, norm)}
     if isinstance(law, Gaussian):
-        routes["simplex"] = from_euclidean(simplex.radii(examined, votes, law), norm)
-    routes["renyi"] = renyi.radii(examined, votes, law, norm)
+        routes["simplex"] = from_euclidean(simplex.radii(examined, weight, law), norm)
+    routes["renyi"] = renyi.radii(examined, weight, law, norm)
     pairs = pairwise.count(evidence, examined.reported) if budget.split.pairs else None
     if pairs is not None:
         routes["pairwise"] = pairwise.radii(pairs, plan.features, budget, law, norm)

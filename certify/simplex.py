@@ -53,21 +53,21 @@ class Refutation:
         return bool(least > most)
 
 
-def radii(boundary: Boundary, votes: int, law: Gaussian) -> list[int]:
+def radii(boundary: Boundary, weight: Fraction, law: Gaussian) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    return curve.radii(lambda swaps: radius(boundary, swaps, votes, law), boundary.largest_swaps)
+    return curve.radii(lambda swaps: radius(boundary, swaps, weight, law), boundary.largest_swaps)
 
 
-def radius(boundary: Boundary, swaps: int, votes: int, law: Gaussian) -> int:
+def radius(boundary: Boundary, swaps: int, weight: Fraction, law: Gaussian) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
     inside = np.cumsum(boundary.inside[:swaps][::-1])
     outside = np.cumsum(boundary.outside[:swaps][::-1])
-    size = votes * ONE
+    size = Fraction(weight) * ONE
     # A mass above 1 means that bounds add up to more than all there is: a test that says nothing.
-    shift, a, b = best_test(np.minimum(inside / size, 1), np.minimum(outside / size, 1))
+    shift, a, b = best_test(*(np.minimum(side / float(size), 1) for side in (inside, outside)))
     if not shift:
         return 0
-    masses = [Fraction(int(side[n - 1]), size) for side, n in ((inside, a), (outside, b))]
+    masses = [int(side[n - 1]) / size for side, n in ((inside, a), (outside, b))]
     refutation = Refutation(masses[0], masses[1], a, b)
     unit = ball(1 / (decimal(law.scale) * UNITS_PER_INTENSITY))
     guess = shift * law.scale * UNITS_PER_INTENSITY

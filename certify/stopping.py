@@ -97,8 +97,9 @@ def favourable(plan: Plan, evidence: Evidence, question: Question) -> Certificat
     stands against one for a more voted. Counts stay what they are, and every bound is the loosest
     the counts allow (proof in docs/stopping.md). None if there are fewer votes in a sample than k:
     then this is further off than anything that can happen, and some routes say nothing about it.
+    None, too, where samples give points: nothing of the kind is proven for them.
     """
-    if plan.recipe.votes < question.k:
+    if not plan.votes_only or plan.recipe.votes < question.k:
         return None
     best = np.zeros(plan.features, dtype=bool)
     best[np.argsort(-evidence.counts, kind="stable")[: question.k]] = True

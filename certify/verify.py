@@ -17,9 +17,10 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from certify import wording
-from certify.certificate import Certificate, certify
-from certify.confidence import split
+from certify.certificate import Certificate, budget_of, certify
 from certify.document import KEY_SOURCES, dumps, statement
+from certify.evidence import Evidence
+from certify.plan import Plan
 from certify.reading import Document, contents, parse
 from certify.reading import document as read
 from certify.signature import UNSIGNED, Envelope, envelope, is_envelope, keyid, public_key
@@ -135,7 +136,7 @@ def _signature_checks(sealed: Envelope | None, key: Ed25519PublicKey | None) -> 
 
 def _split_check(document: Document) -> Check:
     """Whether the failure probability was shared out as it always is, not as suited the votes."""
-    ours = split(document.evidence.votes is not None)
+    ours = budget_of(document.plan, document.question, document.evidence.samples).split
     found = "shared out as always" if document.split == ours else f"is {document.split}, not {ours}"
     return Check("failure probability", document.split == ours, found)
 
@@ -148,6 +149,9 @@ def _evidence_checks(document: Document) -> Iterator[Check]:
         same,
         f"SHA-256 {found[:16]}…" if same else f"is {found}, stated {document.evidence_digest}",
     )
+    if evidence.squares is not None:
+        yield _points_check(document.plan, evidence, evidence.squares.tolist())
+        return
     votes = document.plan.recipe.votes
     if evidence.votes is None:
         total, due = int(evidence.counts.sum()), votes * evidence.samples
@@ -166,12 +170,19 @@ def _evidence_checks(document: Document) -> Iterator[Check]:
     yield Check("counts", not wrong and not uneven, found)
 
 
+def _points_check(plan: Plan, evidence: Evidence, squares: list[int]) -> Check:
+    """Whether every sample can have given out all its points; single points are not kept."""
+    given = plan.points.tolist()
+    sums = sum(evidence.counts.tolist()), sum(squares)
+    due = tuple(evidence.samples * sum(p**power for p in given) for power in (1, 2))
+    found = f"{sums[0]} points in all, {due[0]} due; their squares {sums[1]}, {due[1]} due"
+    return Check("points", sums == due, found)
+
+
 def _claims_check(document: Document, certificate: Certificate) -> Check:
     follows, stated = statement(certificate), document.stated
     # As canonical JSON: to Python true is 1.
     different = sorted(name for name in follows if not _same(follows[name], stated[name]))
-    if document.split != split(document.evidence.votes is not None):
-        different.append("split")
     found = f"{len(certificate.curve)} radii and all else follow from the evidence"
     if different:
         found = f"{', '.join(different)} do not follow from the evidence"

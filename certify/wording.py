@@ -41,6 +41,16 @@ def named(target: int, label: str) -> str:
     return f"class {target} ({label})"
 
 
+def map_means(plan: Plan) -> str:
+    """What a number of the smoothed map says, as the beginning of a sentence."""
+    if plan.votes_only:
+        return (
+            f"How often each region is among the {plan.recipe.votes} most important of a noisy "
+            "picture"
+        )
+    return f"The mean of each region's {plan.recipe.score} points for its rank in a noisy picture"
+
+
 def answer(asked: Asked, certificate: Certificate) -> tuple[int, float]:
     """The point that answers what was asked: (at least so many of the reported stay, radius).
 
@@ -166,7 +176,7 @@ def summary(
         lines.insert(0, joint(*both, k, named_class, failure, norm))
     lines += _shortfall(asked, certificate, norm)
     lines.append(prediction(certificate, named_class, norm))
-    if radius:
+    if radius and plan.votes_only:
         lines.append(regions(certificate, radius, norm))
     return lines + _conditions(plan, question, radius)
 
@@ -195,6 +205,11 @@ def _conditions(plan: Plan, question: Question, radius: float) -> list[str]:
         lines.append(
             f"Holds only if the number of samples, {question.samples}, was chosen before any "
             "was drawn."
+        )
+    if not plan.votes_only:
+        lines.append(
+            f"Regions get {plan.recipe.score} points for their rank in a noisy picture; no single "
+            "region is labelled, which only votes do."
         )
     if plan.recipe.lanes == 1:
         lines.append("Strict: the network saw each noisy picture alone.")

@@ -37,8 +37,9 @@ Progress = Callable[[int, int], None]
 class Replay:
     """What came out differently. A vote differs if the document has it and the replay has not.
 
-    single: whether votes were compared one by one. Where the document keeps only counts,
-    `votes_differ` is the least number of differing votes that explains the difference in counts.
+    unit: what samples give, "votes" or "points". single: whether votes were compared one by one.
+    Where the document keeps only counts, `votes_differ` is the least number of differing votes
+    that explains the difference in counts.
     same_file: whether the picture came in the very file that was sent; the same pixels may come in
     another.
     """
@@ -47,6 +48,7 @@ class Replay:
     votes: int
     votes_differ: int
     predictions_differ: int
+    unit: str
     single: bool
     same_file: bool
 
@@ -107,9 +109,10 @@ def compare(
         votes = int(np.maximum(evidence.counts - counts, 0).sum())
     return Replay(
         samples=total,
-        votes=total * plan.recipe.votes,
+        votes=total * int(plan.points.sum()),
         votes_differ=votes,
         predictions_differ=predictions,
+        unit="votes" if plan.votes_only else "points",
         single=evidence.votes is not None,
         same_file=same_file,
     )

@@ -66,10 +66,13 @@ class Sampler:
         return Look(probabilities, target, magnitude(maps)[0].cpu().numpy())
 
     def draw(self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int) -> Evidence:
-        """Return the votes and predictions of samples start … stop - 1.
+        """Return the votes, or points by rank, and predictions of samples start … stop - 1.
 
         Raises ValueError where the plan is not about this network, this picture and these lanes.
         """
+        if not plan.votes_only:
+            places, predicted = self.rank(plan, image, start, stop)
+            return Evidence.from_points(start, plan.points[places], predicted)
         votes, predictions = [], []
         for scores, logits in self._batches(plan, image, start, stop):
             votes.append(vote(scores, plan.recipe.votes).cpu().numpy())
@@ -80,15 +83,15 @@ class Sampler:
 
     def rank(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
-    ) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return every feature's place in each of samples start … stop - 1, and the predictions.
 
         Places are (samples, features), 0 for the highest score; those below `votes` are the votes
         of `draw`.
         """
-        places, predictions = [np.zeros((0, plan.features), np.int16)], [np.zeros(0, np.int32)]
+        places, predictions = [np.zeros((0, plan.features), np.int32)], [np.zeros(0, np.int32)]
         for scores, logits in self._batches(plan, image, start, stop):
-            places.append(rank(scores).to(torch.int16).cpu().numpy())
+            places.append(rank(scores).to(torch.int32).cpu().numpy())
             predictions.append(logits.argmax(dim=1).to(torch.int32).cpu().numpy())
         return np.concatenate(places), np.concatenate(predictions)
 

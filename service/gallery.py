@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from certify import wording
+from certify.plan import Recipe
+from certify.scores import VOTE
 from service import pictures
 from service.marks import Cells
 from service.pictures import Legend
@@ -27,14 +29,15 @@ def explained(done: Explained) -> bytes:
         recipe = order.noise.recipe
         facts += (("noise σ", wording.exactly(recipe.scale)), ("samples", str(order.noise.samples)))
         if order.method == "renyi":
-            facts += (("votes per sample", str(recipe.votes)),)
+            facts += (_given(recipe),)
     legend = Legend(METHODS[order.method].format(label=label), facts)
     return pictures.png(pictures.overlay(done.subject.picture, done.scores, legend))
 
 
 def overlay(done: Certified) -> bytes:
     """How often each region was among the most important, over the photo, as PNG."""
-    scores = (done.evidence.counts / done.evidence.samples).reshape(done.plan.rows, -1)
+    scores = done.plan.shares(done.evidence.counts, done.evidence.samples)
+    scores = scores.reshape(done.plan.rows, -1)
     title = METHODS["renyi"].format(label=_label(done))
     legend = Legend(title, _facts(done))
     return pictures.png(pictures.overlay(done.subject.picture, scores, legend))
@@ -82,6 +85,13 @@ def _facts(done: Certified) -> Facts:
         ("regions", f"{done.plan.features} of {_cell(recipe.cell)}"),
         ("reported", str(done.certificate.k)),
     )
+
+
+def _given(recipe: Recipe) -> tuple[str, str]:
+    """What a noisy map gives its features."""
+    if recipe.score == VOTE:
+        return "votes per sample", str(recipe.votes)
+    return "points by rank", f"{recipe.score}, {recipe.votes}"
 
 
 def _cell(cell: int) -> str:

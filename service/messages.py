@@ -121,6 +121,7 @@ class Drawn(Message, frozen=True, tag="drawn"):
     votes: Array | None
     counts: Array
     predictions: Array
+    squares: Array | None
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Drawn":
@@ -132,6 +133,7 @@ class Drawn(Message, frozen=True, tag="drawn"):
             votes=votes,
             counts=Array.of(evidence.counts),
             predictions=Array.of(evidence.predictions),
+            squares=None if evidence.squares is None else Array.of(evidence.squares),
         )
 
     def evidence(self) -> Evidence:
@@ -142,6 +144,7 @@ class Drawn(Message, frozen=True, tag="drawn"):
             votes=None if self.votes is None else typed(self.votes, np.uint8),
             counts=typed(self.counts, np.int64),
             predictions=typed(self.predictions, np.int32),
+            squares=None if self.squares is None else typed(self.squares, np.int64),
         )
 
 

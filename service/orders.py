@@ -17,6 +17,7 @@ from certify.document import Asked
 from certify.exact import decimal
 from certify.plan import Plan, Question, Recipe
 from certify.randomness import fresh_key
+from certify.scores import VOTE
 from models import registry
 from models.registry import Card
 from service.failures import contradictions
@@ -258,7 +259,8 @@ def _fewer(name: str, count: int, features: int) -> list[Fault]:
 
 def _unused(asked: ExplainParameters) -> list[Fault]:
     """Parameters that the chosen method has no use for."""
-    useless = {"gradient": ("scale", "votes", "samples", "key"), "smoothgrad": ("votes",)}
+    votes = ("votes", "score")
+    useless = {"gradient": ("scale", *votes, "samples", "key"), "smoothgrad": votes}
     given = [n for n in useless.get(asked.method, ()) if getattr(asked, n) is not None]
     rule = f"method {asked.method} does not use it"
     return [fault(n, getattr(asked, n), rule, f"leave {n} out") for n in given]
@@ -274,7 +276,8 @@ def _noise(
     asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int, lanes: int
 ) -> Noise:
     scale = asked.scale or card.defaults.scale
-    recipe = Recipe(LAW, SHAPE, scale, ATTRIBUTION, cell, votes, lanes, PRECISION)
+    score = asked.score or VOTE
+    recipe = Recipe(LAW, SHAPE, scale, ATTRIBUTION, cell, votes, lanes, PRECISION, score)
     key = asked.key.lower() if asked.key else fresh_key()
     return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
 

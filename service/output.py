@@ -146,7 +146,9 @@ def write_certificate(answer: CertifyAnswer, out: Path) -> dict[str, Path]:
     document = dumps(answer.certificate)
     read = loads(document)
     grid = (read.plan.rows, read.plan.columns)
-    np.save(out / "map.npy", (read.evidence.counts / read.evidence.samples).reshape(grid))
+    np.save(
+        out / "map.npy", read.plan.shares(read.evidence.counts, read.evidence.samples).reshape(grid)
+    )
     np.save(out / "radii.npy", np.reshape(read.stated["feature_radii"], grid))
     (out / "certificate.json").write_bytes(document)
     files = {

@@ -148,7 +148,7 @@ class ChunkedPool(ABC):
 
     async def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence:
         """Evidence of the samples `start` to `stop`."""
-        evidence = Evidence.empty(plan.features)
+        evidence = Evidence.empty(plan.features, plan.votes_only)
         async with aclosing(self.draw_parts(plan, image, start, stop)) as parts:
             async for part in parts:
                 evidence = evidence.merge(part)

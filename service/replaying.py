@@ -57,7 +57,8 @@ def words(found: "Replay") -> str:
     least = "" if found.single else "at least "
     lines = [
         f"{'ok    ' if found.holds else 'FAILED'}  replay: {least}{found.votes_differ} of "
-        f"{found.votes} votes differ, {found.predictions_differ} of {found.samples} predictions"
+        f"{found.votes} {found.unit} differ, {found.predictions_differ} of {found.samples} "
+        "predictions"
     ]
     if not found.same_file:
         lines.append("        the file is not the one that was sent, but holds the same picture")

@@ -96,7 +96,7 @@ def beside(folder: Path, photo: bytes, settings: Settings, *, ours: bool) -> dic
 
 def _heat(subject: Subject) -> Image.Image:
     plan, evidence = subject.document.plan, subject.document.evidence
-    scores = (evidence.counts / evidence.samples).reshape(plan.rows, plan.columns)
+    scores = plan.shares(evidence.counts, evidence.samples).reshape(plan.rows, plan.columns)
     return pictures.heat(subject.picture, scores)
 
 

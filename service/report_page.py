@@ -120,8 +120,7 @@ def _figures(subject: "Subject", images: Mapping[str, str]) -> Markup:
     size = wording.size(radius, subject.document.question.norm)
     within = f"within {size}" if radius else "within any radius at all"
     captions = {
-        "map": "How often each region is among the "
-        f"{plan.recipe.votes} most important of a noisy picture, over the picture in grey.",
+        "map": f"{wording.map_means(plan)}, over the picture in grey.",
         "regions": f"Which regions keep their label {within}: each is proven by itself, and all "
         "hold at once with the stated confidence.",
     }

@@ -43,6 +43,15 @@ Votes = Annotated[
     int | None,
     Field(ge=1, description="features that each noisy map votes for; certify: by default k"),
 ]
+ScoreName = Literal["vote", "linear", "sigmoid"]
+Score = Annotated[
+    ScoreName | None,
+    Field(
+        description="what a feature gets for its rank in a noisy map. vote, the default: 1 for the "
+        "first `votes` ranks. linear: points that fall to 0 after them. sigmoid: points that fall "
+        "to half at rank `votes`"
+    ),
+]
 Samples = Annotated[int | None, Field(ge=1, description="noisy pictures to draw")]
 Key = Annotated[
     str | None,
@@ -72,6 +81,7 @@ class ExplainParameters(Wire):
     cell: Cell = None
     scale: Scale = None
     votes: Votes = None
+    score: Score = None
     samples: Samples = None
     key: Key = None
     pictures: bool = Field(False, description="also answer the overlay, as base64 PNG")
@@ -123,6 +133,7 @@ class CertifyParameters(Wire):
     cell: Cell = None
     scale: Scale = None
     votes: Votes = None
+    score: Score = None
     samples: Samples = None
     failure_probability: float = Field(
         0.001,

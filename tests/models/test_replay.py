@@ -92,7 +92,7 @@ def test_on_the_same_machine_nothing_differs(
         device="cpu",
         progress=lambda *step: steps.append(step),
     )
-    assert found == Replay(SAMPLES, SAMPLES * 9, 0, 0, True, True) and found.holds
+    assert found == Replay(SAMPLES, SAMPLES * 9, 0, 0, "votes", True, True) and found.holds
     assert steps == [(64, 100), (100, 100)]
 
 

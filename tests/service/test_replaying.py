@@ -68,9 +68,9 @@ def test_what_is_not_installed_cannot_be_replayed(made: Any, picture: bytes) -> 
 
 
 def test_the_words_say_what_was_compared() -> None:
-    alike = Replay(10, 1000, 0, 0, True, True)
+    alike = Replay(10, 1000, 0, 0, "votes", True, True)
     assert replaying.words(alike) == "ok      replay: 0 of 1000 votes differ, 0 of 10 predictions"
-    said = replaying.words(Replay(10, 1000, 11, 0, False, False))
+    said = replaying.words(Replay(10, 1000, 11, 0, "votes", False, False))
     assert said.startswith("FAILED  replay: at least 11 of 1000 votes differ")
     assert "not the one that was sent" in said and "more than one in a hundred" in said
 
