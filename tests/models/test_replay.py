@@ -96,6 +96,18 @@ def test_on_the_same_machine_nothing_differs(
     assert steps == [(64, 100), (100, 100)]
 
 
+def test_points_are_drawn_again_and_compared_in_sums(
+    about: Plan, picture: NDArray[np.uint8], sampler: Sampler
+) -> None:
+    by_points = replace(about, recipe=replace(about.recipe, score="linear"))
+    drawn, photo = sampler.draw(by_points, picture, 0, SAMPLES), photo_of(picture)
+    found = run(document(by_points, drawn, photo), photo)
+    total = SAMPLES * 9 * 10 // 2
+    assert found == Replay(SAMPLES, total, 0, 0, "points", False, True) and found.holds
+    moved = replace(drawn, counts=drawn.counts + np.array([600, -600] + [0] * 62))
+    assert not compare(sampler, by_points, picture, moved, True, quiet).holds
+
+
 @pytest.mark.parametrize(
     ("votes", "predictions", "holds"), [(1, 0, True), (9, 1, True), (10, 0, False), (0, 2, False)]
 )

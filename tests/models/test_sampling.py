@@ -180,9 +180,29 @@ def test_cuda_splits_give_the_same_evidence(plan: Plan, digit: NDArray[np.uint8]
     assert parts.digest() == whole.digest()
 
 
+@pytest.mark.parametrize("score", ["linear", "sigmoid"])
+def test_points_are_given_by_the_ranks_that_votes_come_from(
+    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8], score: str
+) -> None:
+    by_points = replace(plan, recipe=replace(plan.recipe, score=score))
+    votes, whole = (sampler.draw(each, digit, 0, SAMPLES) for each in (plan, by_points))
+    parts = sampler.draw(by_points, digit, 40, SAMPLES).merge(sampler.draw(by_points, digit, 0, 40))
+    assert parts.digest() == whole.digest() and whole.votes is None and votes.votes is not None
+    places, predictions = sampler.rank(plan, digit, 0, SAMPLES)
+    bits = np.unpackbits(votes.votes, axis=1, count=plan.features).astype(bool)
+    np.testing.assert_array_equal(places < plan.recipe.votes, bits)
+    np.testing.assert_array_equal(predictions, whole.predictions)
+    given = by_points.points[places]
+    np.testing.assert_array_equal(whole.counts, given.sum(axis=0))
+    np.testing.assert_array_equal(whole.squares, (given**2).sum(axis=0))
+
+
 def test_no_samples_are_no_evidence(sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]) -> None:
     assert sampler.draw(plan, digit, 7, 7).digest() == Evidence.empty(plan.features).digest()
     assert not sampler.average(plan, digit, 7, 7).any()
+    by_points = replace(plan, recipe=replace(plan.recipe, score="linear"))
+    nothing = Evidence.empty(plan.features, votes_only=False)
+    assert sampler.draw(by_points, digit, 7, 7).digest() == nothing.digest()
 
 
 def test_look_is_the_clean_prediction_and_gradient(

@@ -93,7 +93,11 @@ def _evidence(plan: Plan, start: int, stop: int) -> Evidence:
         if first % 16 == 0:
             votes[row, second % plan.recipe.votes] = False
             votes[row, plan.recipe.votes + second % (plan.features - plan.recipe.votes)] = True
-    return Evidence.from_votes(start, votes, np.full(stop - start, plan.target, dtype=np.int32))
+    predictions = np.full(stop - start, plan.target, dtype=np.int32)
+    if plan.votes_only:
+        return Evidence.from_votes(start, votes, predictions)
+    ranks = np.argsort(np.argsort(~votes, axis=1, kind="stable"), axis=1)
+    return Evidence.from_points(start, plan.points[ranks], predictions)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from certify import scores
 from certify.verify import HONEST, verify
 from models import registry
 from models.images import decode, digest, fit
@@ -31,6 +32,7 @@ def test_an_explanation_says_everything_about_itself(client: Any, picture: bytes
         "law": "gaussian",
         "scale": 0.5,
         "votes": 3,
+        "score": "vote",
     }
     assert (answer["samples"], answer["key"]) == (200, key)
     probabilities = [each["probability"] for each in answer["prediction"]]
@@ -38,6 +40,21 @@ def test_an_explanation_says_everything_about_itself(client: Any, picture: bytes
     assert len(probabilities) == 5 and probabilities == sorted(probabilities, reverse=True)
     # Every sample casts 3 votes, so the map's shares sum to 3.
     assert np.shape(answer["map"]) == (4, 4) and np.sum(answer["map"]) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("score", ["linear", "sigmoid"])
+def test_points_by_rank_certify_over_http(client: Any, picture: bytes, score: str) -> None:
+    fields = {"score": score, "votes": 6, "k": 6, "cell": 4, "samples": 600}
+    answer = client.certify(picture, **fields, pictures=True).json()
+    document = answer["certificate"]
+    assert document["plan"]["recipe"]["score"] == score and document["evidence"]["votes"] is None
+    assert verify(json.dumps(document).encode()).holds
+    assert any(point["radius"] > 0 for point in answer["curve"])
+    mean = client.explain(picture, method="renyi", cell=4, votes=6, score=score, samples=64).json()
+    weight = scores.weight(score, 6, 16)
+    assert sum(document["evidence"]["counts"]) == 600 * scores.points(score, 6, 16).sum()
+    assert mean["recipe"]["score"] == score
+    assert np.sum(mean["map"]) == pytest.approx(float(weight))
 
 
 def test_the_plain_gradient_is_pooled_and_draws_no_noise(
