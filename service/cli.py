@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from service import key_commands, keys, output, replaying, worker_process
+from service import key_commands, keys, output, replaying, serve_commands
 from service import report as reports
 from service.complaints import Impossible, complaints
-from service.serving import serve as run_server
-from service.settings import Settings
+from service.serve_commands import settings
 from service.sources import Offline, Remote, Source
 
 HELP = (
@@ -150,7 +148,7 @@ def certify(
         output.print_prediction(said, answer.prediction, answer.label)
         output.print_words(said, answer.summary)
         output.print_files(said, output.write_certificate(answer, out))
-        output.print_files(said, reports.beside(out, photo, _settings(), ours=server is None))
+        output.print_files(said, reports.beside(out, photo, settings(), ours=server is None))
 
 
 @app.command()
@@ -168,7 +166,7 @@ def report(
     """
     with complaints():
         public = keys.public(key) if key else None
-        limit, data = _settings().max_pixels, _read(document)
+        limit, data = settings().max_pixels, _read(document)
         page = reports.html(data, _read(photo), key=public, max_pixels=limit, name=document.name)
         output.print_files(said, reports.write(out, page))
 
@@ -195,7 +193,7 @@ def verify(
     status = verify_main(options)
     if replay is not None and not status:
         with complaints():
-            status = replaying.run(_read(document), _read(replay), _settings(), said)
+            status = replaying.run(_read(document), _read(replay), settings(), said)
     raise typer.Exit(status)
 
 
@@ -209,40 +207,8 @@ def models(server: Server = None) -> None:
         output.print_models(said, asyncio.run(_source(server).models()))
 
 
-@app.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-) -> None:
-    """Serve explanations and certificates over HTTP.
-
-    Example: affidavit serve --port 8000
-
-    Everything else is set by environment variables; docs/operating.md lists them.
-    """
-    options = locals()
-    with complaints():
-        asyncio.run(run_server(_settings(**options), said))
-
-
-@app.command()
-def worker(
-    connect: Annotated[str, typer.Option(help="Address of the pool's socket.")],
-    name: Annotated[str, typer.Option(help="Name of this worker on that socket.")],
-    parent: Annotated[int, typer.Option(help="Process id of the pool; the worker ends with it.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    threads: Annotated[int, typer.Option(help="Threads for torch.")] = 1,
-) -> None:
-    """Run one worker process. It is started by `affidavit serve`, and of no use by hand.
-
-    Example: affidavit worker --connect ipc:///run/pool --name worker-0.1 --parent 4711
-
-    That is how serve starts it: --parent must be the process that does so, or the worker ends.
-    """
-    own = ["--connect", connect, "--name", name, "--parent", str(parent)]
-    worker_process.main([*own, "--device", device, "--threads", str(threads)])
+for command in (serve_commands.serve, serve_commands.workers, serve_commands.worker):
+    app.command()(command)
 
 
 def main() -> None:
@@ -256,18 +222,8 @@ def _request(options: dict[str, Any]) -> dict[str, Any]:
     return {name: v for name, v in options.items() if v is not None and name not in local}
 
 
-def _settings(**options: Any) -> Settings:
-    """The settings of the environment, with what the command line says instead."""
-    try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name, rule = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
-        raise Impossible(f"setting {name} is {first['input']!r}: {rule}") from None
-
-
 def _source(server: str | None) -> Source:
-    return Remote(server) if server else Offline(_settings())
+    return Remote(server) if server else Offline(settings())
 
 
 def _read(image: Path) -> bytes:

@@ -15,7 +15,8 @@ class Unfit(Exception):
 def check(settings: Settings) -> None:
     """Raise Unfit unless the default model, its weights and the device are here.
 
-    Loads no torch: a named GPU is looked for in a process of its own.
+    Loads no torch: a named GPU is looked for in a process of its own. Where workers run elsewhere,
+    so does the device.
     """
     try:
         weights(card(settings.default_model))
@@ -23,6 +24,12 @@ def check(settings: Settings) -> None:
         raise Unfit(f"setting default_model: {error}") from error
     except WeightsError as error:
         raise Unfit(str(error)) from error
+    if settings.pool is None:
+        check_device(settings)
+
+
+def check_device(settings: Settings) -> None:
+    """Raise Unfit unless the device is here."""
     if settings.device.startswith("cuda"):
         _find(settings.device)
 

@@ -68,6 +68,8 @@ class Peer:
             return f"no answer for {limits.message:g} s"
         if self.ready is None and self.seat.running_for > limits.start:
             return f"not ready {limits.start:g} s after its start"
+        if self.idle and self.seat.silent_for > limits.heartbeat:
+            return f"no word for {limits.heartbeat:g} s"
         return None
 
     def pulse_state(self) -> State:

@@ -30,6 +30,7 @@ def worker_pool(settings: Settings) -> WorkerPool:
         device=settings.device,
         chunk_seconds=settings.chunk_seconds,
         limits=Limits(heartbeat=settings.heartbeat_seconds),
+        guests=settings.pool,
     )
 
 

@@ -26,6 +26,11 @@ class Settings(BaseSettings):
         default=0, ge=0, le=64, description="worker processes; 0: one for each core, one for a GPU"
     )
     device: str = Field(default="auto", description="where networks run: auto, cpu, cuda or cuda:N")
+    pool: Path | None = Field(
+        default=None,
+        description="socket file where workers come that `affidavit workers` runs beside the "
+        "server; unset: the server starts its own",
+    )
     default_model: str = Field(
         default="efficientnet-lite0",
         description="model of requests and commands that name none",

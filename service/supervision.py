@@ -54,6 +54,14 @@ class Seat:
         """Seconds since the present process was started; 0 if there is none."""
         return time.monotonic() - self._since if self.running else 0.0
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds for which nothing showed that it is there; 0, as its end shows by itself."""
+        return 0.0
+
+    def hear(self) -> None:
+        """The present process has said something."""
+
     def prosper(self) -> None:
         """The present process has proved itself; the next restart need not wait long."""
         self._failures = 0

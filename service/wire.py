@@ -12,14 +12,15 @@ from service.messages import LARGEST_FRAME
 
 
 class Wire:
-    """A ROUTER socket on a path in a folder that only this user can enter.
+    """A ROUTER socket on `path`; by default in a new folder that only this user can enter.
 
-    Raises OSError if the folder for temporary files has a path too long for a socket.
+    Whoever can open the socket can pose as a worker, so its folder has to be closed to others.
+    Raises OSError if the path is too long for a socket or cannot be bound.
     """
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="affidavit-"))
-        path = self._folder / "pool"
+    def __init__(self, path: Path | None = None) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="affidavit-")) if path is None else None
+        path = path or Path(str(self._folder)) / "pool"
         self._context = zmq.asyncio.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -30,7 +31,11 @@ class Wire:
             self.close()
             rule = f"a socket's path has at most {zmq.IPC_PATH_MAX_LEN} bytes"
             raise OSError(f"{path} is too long: {rule}; set TMPDIR to a shorter folder")
-        self._socket.bind(self.address)
+        try:
+            self._socket.bind(self.address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise OSError(error.errno, f"cannot listen on {path}: {error.strerror}") from error
 
     def send(self, name: str, frame: bytes) -> "asyncio.Future[object]":
         """Send to the worker of this name; the future fails if there is none."""
@@ -42,6 +47,7 @@ class Wire:
         return name.decode(errors="replace"), frame
 
     def close(self) -> None:
-        """Close the socket and remove its folder."""
+        """Close the socket and remove its folder, if it was made here."""
         self._context.destroy(linger=0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)

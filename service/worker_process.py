@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 import zmq
 
@@ -56,11 +57,18 @@ class Worker:
             self._send(ticket, self._desk.answer(request))
         return True
 
-    def run_forever(self, parent: int) -> None:
-        """Answer until the parent process is gone."""
+    def run_forever(self, parent: int, pulse: Path | None = None) -> None:
+        """Answer until the parent process is gone, and say now and then that one is there.
+
+        A pool that was started anew meanwhile learns of this worker in that way. `pulse` is touched
+        between messages, so that whoever watches the file sees the loop turn.
+        """
         self.announce()
         while os.getppid() == parent:
-            self.run_once()
+            if pulse is not None:
+                pulse.touch()
+            if not self.run_once():
+                self.announce()
 
     def close(self) -> None:
         """Hang up."""
@@ -130,6 +138,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--parent", required=True, type=int, help="process id of the pool")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=1, help="threads for torch")
+    parser.add_argument("--pulse", type=Path, help="file to touch between messages")
     return parser.parse_args(arguments)
 
 
@@ -141,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
         desk = open_desk(chosen.device, chosen.threads)
     except DeviceError as error:
         sys.exit(f"no worker: {error}")
-    Worker(desk, chosen.connect, chosen.name).run_forever(chosen.parent)
+    Worker(desk, chosen.connect, chosen.name).run_forever(chosen.parent, chosen.pulse)
 
 
 if __name__ == "__main__":

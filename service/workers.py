@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
 from service.chunks import Pace
+from service.guests import MOST_GUESTS, Guest, place
 from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request, decode_reply, encode
 from service.peers import Limits, Peer, Task
 from service.pool import ChunkedPool, Health, Member, WorkerLost, failure_error
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 WORKER = (sys.executable, "-m", "service.worker_process")
 WATCH_SECONDS = 0.25
+# Evidence is not read twice to see that it is no greeting.
+LONGEST_GREETING = 65_536
 NVIDIA = Path("/dev/nvidiactl")
 
 
@@ -36,7 +39,7 @@ class WorkerPool(ChunkedPool):
 
     device: auto, cpu, cuda or cuda:N. threads: of each worker; see `worker_process.open_desk` for
     why it is 1 however many workers there are. command: how a worker is started, before the
-    options the pool adds.
+    options the pool adds. guests: start none and take those that come to this socket.
     """
 
     def __init__(
@@ -48,18 +51,20 @@ class WorkerPool(ChunkedPool):
         chunk_seconds: float = 1.0,
         limits: Limits | None = None,
         command: Sequence[str] = WORKER,
+        guests: Path | None = None,
     ) -> None:
         if count < 0:
             raise ValueError(
                 f"count is {count}; it must be a number of workers, or 0 for the cores"
             )
-        count = count or default_count(device)
-        super().__init__(Pace(chunk_seconds, count))
+        count = 0 if guests else count or default_count(device)
+        super().__init__(Pace(chunk_seconds, count or 1))
         self.limits = limits or Limits()
         self._device = device
         self._threads = threads
         self._command = tuple(command)
-        self._peers = tuple(Peer(Seat(n, self._argv, self._ended)) for n in range(count))
+        self._door = guests
+        self._peers = [Peer(Seat(n, self._argv, self._ended)) for n in range(count)]
         self._schedule = Schedule()
         self._tickets = itertools.count(1)
         self._stopping = asyncio.Event()
@@ -72,7 +77,7 @@ class WorkerPool(ChunkedPool):
         """Open the socket and start the workers. Returns before they are ready; work waits."""
         self._stopping.clear()
         self._served = time.monotonic()
-        self._wire = Wire()
+        self._wire = Wire(self._door)
         self._tasks = (
             asyncio.create_task(self._listen(self._wire)),
             asyncio.create_task(self._watch()),
@@ -137,10 +142,28 @@ class WorkerPool(ChunkedPool):
     async def _listen(self, wire: Wire) -> None:
         while True:
             name, frame = await wire.receive()
+            if self._door is not None and is_greeting(frame):
+                self._welcome(name)
             for peer in self._peers:
                 if peer.seat.running and peer.seat.name == name:
+                    peer.seat.hear()
                     self._heard(peer, frame)
             self._dispatch()
+
+    def _welcome(self, name: str) -> None:
+        """A worker that somebody else runs says that it is there."""
+        places = {
+            peer.seat.place: peer.seat for peer in self._peers if isinstance(peer.seat, Guest)
+        }
+        if (known := places.get(place(name))) is not None:
+            known.admit(name)
+            return
+        self._peers = [peer for peer in self._peers if not peer.seat.down]
+        if len(self._peers) < MOST_GUESTS:
+            guest = Guest(place(name), self._ended)
+            guest.admit(name)
+            self._peers.append(Peer(guest))
+        self.pace.workers = max(1, len(self._peers))
 
     def _heard(self, peer: Peer, frame: bytes) -> None:
         self._served = time.monotonic()
@@ -151,8 +174,9 @@ class WorkerPool(ChunkedPool):
             peer.seat.kill()
             return
         if ticket == 0 and isinstance(reply, Ready):
+            if peer.ready is None:
+                log.info("%s is ready on %s", peer.seat.name, reply.device)
             peer.ready = reply
-            log.info("%s is ready on %s", peer.seat.name, reply.device)
         elif peer.task is not None and peer.task.ticket == ticket:
             self._settle(peer, reply)
 
@@ -172,7 +196,7 @@ class WorkerPool(ChunkedPool):
         job.fail(error)
 
     def _ended(self, seat: Seat, fate: str) -> None:
-        peer = self._peers[seat.number]
+        peer = next(peer for peer in self._peers if peer.seat is seat)
         peer.ready = None
         if task := peer.release():
             then = "the service is stopping" if self._stopping.is_set() else "it is started again"
@@ -218,6 +242,17 @@ class WorkerPool(ChunkedPool):
             raise RuntimeError("a worker is started only between start() and stop()")
         own = ("--connect", self._wire.address, "--name", name, "--parent", str(os.getpid()))
         return (*self._command, *own, "--device", self._device, "--threads", str(self._threads))
+
+
+def is_greeting(frame: bytes) -> bool:
+    """Whether a frame is a worker's first word, which it repeats while it has nothing to do."""
+    if len(frame) > LONGEST_GREETING:
+        return False
+    try:
+        ticket, reply = decode_reply(frame)
+    except BadMessage:
+        return False
+    return ticket == 0 and isinstance(reply, Ready)
 
 
 def default_count(device: str) -> int:

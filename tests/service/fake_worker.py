@@ -81,4 +81,4 @@ def desk() -> Desk:
 if __name__ == "__main__":
     chosen = options()
     end_with_parent(chosen.parent)
-    Worker(desk(), chosen.connect, chosen.name).run_forever(chosen.parent)
+    Worker(desk(), chosen.connect, chosen.name).run_forever(chosen.parent, chosen.pulse)

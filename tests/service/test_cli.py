@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from certify.document import dumps
 from certify.verify import verify
 from models import registry
-from service import cli, serving
+from service import cli, serve_commands, serving
 from service.output import curl_line, follow, write_certificate
 from service.results import CertifyAnswer, Progress
 from service.settings import Settings
@@ -264,7 +264,7 @@ def test_the_help_of_worker_lists_its_options_and_who_starts_it(
     for option in ("--connect", "--name", "--parent", "--device", "--threads"):
         assert option in text
     given: list[list[str]] = []
-    monkeypatch.setattr(cli.worker_process, "main", given.append)
+    monkeypatch.setattr(serve_commands.worker_process, "main", given.append)
     line = ["--connect", "ipc://x", "--name", "w", "--parent", "7"]
     assert CliRunner().invoke(cli.app, ["worker", *line]).exit_code == 0
     assert given == [[*line, "--device", "auto", "--threads", "1"]]
