@@ -8,8 +8,13 @@ Reference: Ghorbani, Abid & Zou (2019), arXiv:1710.10547.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from certify.noise import Gaussian, draw, table
+from models.attribution.methods import DRAW_SCALE, DRAWS, KEY, STEPS
+from models.loading import Network
 
 # Images (n, height, width, 3) on 0..255 -> logits (n, classes).
 Logits = Callable[[Tensor], Tensor]
@@ -22,7 +27,7 @@ AGGREGATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "range": lambda maps: maps.amax(dim=0) - maps.amin(dim=0),
     "mean": lambda maps: maps.mean(dim=0),
     # Clamped: where all maps agree, the slope of a root would be infinite.
-    "std": lambda maps: maps.var(dim=0, correction=0).clamp_min(1e-30).sqrt(),
+    "deviation": lambda maps: maps.var(dim=0, correction=0).clamp_min(1e-30).sqrt(),
 }
 
 
@@ -82,6 +87,27 @@ def aggregated(base: Signed, offsets: Tensor, how: str) -> Signed:
         return AGGREGATIONS[how](maps.view(many.shape))
 
     return attribute
+
+
+BASES = ("gradient", "smoothgrad", "integrated_gradients")
+
+
+def climbable(base: str, network: Network) -> Signed:
+    """The base attribution of this name, as `models.attribution` defines it, in a form to climb.
+
+    Raises ValueError for a name that is not in BASES.
+    """
+    if base == "gradient":
+        return gradient
+    if base == "integrated_gradients":
+        return integrated(torch.tensor(network.card.mean, device=network.device), STEPS)
+    if base == "smoothgrad":
+        side = network.card.size
+        law, entries = table(Gaussian(DRAW_SCALE)), side * side * 3
+        noise = np.stack([draw(law, KEY, number, entries) for number in range(DRAWS)])
+        made = torch.from_numpy(noise.reshape(DRAWS, side, side, 3))
+        return smoothed(made.to(network.device, torch.float32))
+    raise ValueError(f"base {base!r} cannot be climbed; known are {', '.join(BASES)}")
 
 
 def magnitudes(signed: Signed) -> Scores:

@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.attacks.aims import Aim, Pixels, centre_away, corner, region, top_k
-from models.attacks.maps import aggregated, gradient, integrated, magnitudes, smoothed
+from models.attacks.maps import (
+    BASES,
+    aggregated,
+    climbable,
+    gradient,
+    integrated,
+    magnitudes,
+)
 from models.attacks.plain import FIRST_SPACE, Strength, Victim, _random_start, attack
 from models.attribution.bases import ATTRIBUTIONS
-from models.attribution.methods import STEPS
-from models.attribution.smoothing import _noise
-from models.evaluation.agreement import centre
+from models.evaluation.agreement import centre, compare
 from models.evaluation.robustness import AIMS, Attacks, aim, attacked, robustness, scores
 from models.loading import Network
 
@@ -200,6 +205,24 @@ def test_random_starts_fill_the_ball_evenly() -> None:
     assert float(((counts - expected) ** 2 / expected).sum()) < 18.5  # χ² of 4 at 0.001
 
 
+def test_robustness_compares_the_maps_before_and_after(
+    tiny: Network, digits: NDArray[np.uint8]
+) -> None:
+    victim, attacks = victim_of(tiny), Attacks(k=25, strength=Strength(5, 2.0, 1))
+    compared = robustness(victim, digits[3:5], [3, 4], attacks, KEY)
+    for name, found in attacked(victim, digits[3:5], [3, 4], attacks, KEY).items():
+        for one, agreement, clean, target in zip(
+            found, compared[name], digits[3:5], (3, 4), strict=True
+        ):
+            before, after = scores(
+                tiny, victim.scores, np.stack([clean, one.picture]), [target] * 2
+            )
+            expected = compare(before, after, clean, one.picture, 25)
+            assert agreement.top_k == expected.top_k
+            assert agreement.kendall == pytest.approx(expected.kendall, abs=1e-3)
+            assert agreement.moved == expected.moved
+
+
 def test_the_attack_does_more_than_noise_within_the_same_bound(
     tiny: Network, digits: NDArray[np.uint8]
 ) -> None:
@@ -226,38 +249,32 @@ def test_bounds_and_strengths_are_judged() -> None:
         aim("nowhere", np.ones((3, 3)), Attacks(k=2))
 
 
-@pytest.mark.parametrize("name", ["gradient", "integrated_gradients", "smoothgrad"])
+@pytest.mark.parametrize("name", BASES)
 def test_climbable_maps_are_the_attributions(
     name: str, tiny: Network, digits: NDArray[np.uint8]
 ) -> None:
-    noise = _noise((16, 16, 3), torch.device("cpu")).float()
-    plain = torch.tensor(tiny.card.mean)
-    climbable = {
-        "gradient": gradient,
-        "integrated_gradients": integrated(plain, STEPS),
-        "smoothgrad": smoothed(noise),
-    }
     images = torch.from_numpy(digits).float()
     with torch.no_grad():
-        ours = climbable[name](tiny, images, torch.full((10,), 3))
+        ours = climbable(name, tiny)(tiny, images, torch.full((10,), 3))
     theirs = ATTRIBUTIONS[name](tiny, images, 3)
     assert float(theirs.abs().max()) > 0
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("name", ["integrated_gradients", "smoothgrad"])
+def test_other_bases_are_named(tiny: Network) -> None:
+    with pytest.raises(ValueError, match="base 'rise' cannot be climbed; known are gradient"):
+        climbable("rise", tiny)
+
+
+@pytest.mark.parametrize("name", BASES[1:])
 def test_attacks_climb_every_base(name: str, tiny: Network, digits: NDArray[np.uint8]) -> None:
-    noise = torch.from_numpy(
-        np.random.Generator(np.random.Philox(key=8)).normal(0, 25, (4, 16, 16, 3))
-    )
-    base = integrated(torch.zeros(3), 4) if name != "smoothgrad" else smoothed(noise.float())
-    victim = Victim(tiny, magnitudes(base))
+    victim = Victim(tiny, magnitudes(climbable(name, tiny)))
     attacks = Attacks(k=25, strength=Strength(6, 2.0, 1))
     for found in attacked(victim, digits[3:4], [3], attacks, KEY).values():
         assert found[0].value > found[0].clean
 
 
-@pytest.mark.parametrize("how", ["range", "mean", "std"])
+@pytest.mark.parametrize("how", ["range", "mean", "deviation"])
 def test_aggregation_is_over_the_offset_pictures(
     how: str, tiny: Network, digits: NDArray[np.uint8]
 ) -> None:
@@ -267,11 +284,11 @@ def test_aggregation_is_over_the_offset_pictures(
         got = aggregated(gradient, offsets, how)(tiny, images, targets)
     shifted = [(images + offset).clamp(0, 255) for offset in offsets]
     each = np.stack([gradient(tiny, moved, targets).detach().numpy() for moved in shifted])
-    expected = {"range": np.ptp, "mean": np.mean, "std": np.std}[how](each, axis=0)
+    expected = {"range": np.ptp, "mean": np.mean, "deviation": np.std}[how](each, axis=0)
     np.testing.assert_allclose(got.numpy(), expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("how", ["range", "std"])
+@pytest.mark.parametrize("how", ["range", "deviation"])
 def test_aggregates_of_a_linear_network_are_zero_and_cannot_be_moved(how: str) -> None:
     offsets = torch.tensor([0.0, 3.0])[:, None, None, None].expand(2, 3, 3, 3)
     network = Handmade(Linear(weights()))
@@ -291,7 +308,7 @@ def test_a_slope_through_every_aggregation_is_finite(
 ) -> None:
     """Also where all maps agree: the background of a digit is black in each."""
     offsets = torch.zeros(3, 16, 16, 3)
-    for how in ("range", "mean", "std"):
+    for how in ("range", "mean", "deviation"):
         victim = Victim(tiny, magnitudes(aggregated(gradient, offsets, how)))
         wanted = top_k(Pixels(16, 16), range(25))
         attack(victim, digits[:1], [0], [wanted], 8, Strength(1), KEY)

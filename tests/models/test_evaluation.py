@@ -24,7 +24,7 @@ from models.evaluation.agreement import (
     sensitivity,
     top_k_intersection,
 )
-from models.evaluation.curves import Curve, deletion, insertion
+from models.evaluation.curves import deletion, insertion
 from models.evaluation.fidelity import Score, fidelity
 from models.evaluation.scores import magnitude, ranking, shown
 from models.evaluation.scoring import log_probability
