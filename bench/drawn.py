@@ -73,7 +73,11 @@ def photographs(folder: Path) -> list[Path]:
 
 
 def _name(plan: Plan) -> str:
-    text = json.dumps([asdict(plan), torch.__version__], sort_keys=True)
+    """One name for all plans with these places, whatever is made of them."""
+    decides = asdict(plan)
+    for after in ("votes", "score"):
+        del decides["recipe"][after]
+    text = json.dumps([decides, torch.__version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
