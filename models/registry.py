@@ -50,6 +50,7 @@ class Defaults:
     samples: int
     k_fraction: float  # of the features are reported
     vote_fraction: float  # of the features are voted for in each sample
+    layer: str  # whose values decoys keep
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Card:
     A picture is resized until its shorter side has `resize` pixels, cropped to `size` × `size`,
     and enters the network as (value - mean) / std per channel on the 0..255 scale.
     `lanes` is the fixed number of images the network sees at once.
+    `layers` are the module paths that a decoy may be asked to keep the values of, first to last.
+    `cam_layer` names the layer of Grad-CAM, whose channels are planes.
     `source` is None where the weights are part of the project.
     """
 
@@ -77,8 +80,10 @@ class Card:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     lanes: int
+    layers: tuple[str, ...]
     defaults: Defaults
     source: Source | None = None
+    cam_layer: str | None = None
 
 
 @cache
@@ -112,12 +117,18 @@ def _read(path: Path) -> Card:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     raw["classes"] = tuple((path.parent / raw["classes"]).read_text(encoding="utf-8").splitlines())
     raw["mean"], raw["std"] = tuple(raw["mean"]), tuple(raw["std"])
+    raw["layers"] = tuple(raw.get("layers", ()))
     raw["defaults"] = _closed(Defaults, raw["defaults"], path)
     if "source" in raw:
         raw["source"] = _closed(Source, raw["source"], path)
     made = _closed(Card, raw, path)
     if made.name != path.stem:
         raise ValueError(f"{path.name}: name is {made.name!r}; it must equal the file's name")
+    if made.defaults.layer not in made.layers:
+        known = ", ".join(made.layers)
+        raise ValueError(
+            f"{path.name}: layer is {made.defaults.layer!r}; it must be one of {known}"
+        )
     return made
 
 

@@ -1,12 +1,14 @@
 """Fixtures of the models tests: the tiny network, a digit and a plan about them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from certify.plan import Plan, Recipe
 from models import images
@@ -54,3 +56,18 @@ def plan(tiny: Network, digit: NDArray[np.uint8]) -> Plan:
     key = "000102030405060708090a0b0c0d0e0f"
     name, weights = tiny.card.name, tiny.card.weights
     return Plan(name, weights, images.digest(digit), 16, 16, 3, 3, recipe, key)
+
+
+@pytest.fixture(scope="session")
+def as_network() -> Callable[[nn.Module, int], Network]:
+    """Makes a Network of a hand-made module on square pictures; it sees values in [0, 1]."""
+
+    def make(module: nn.Module, size: int) -> Network:
+        made = Network.__new__(Network)
+        made.card = replace(card("digits-tiny"), size=size, lanes=4)
+        made.device = torch.device("cpu")
+        made.module = module.eval().requires_grad_(False)
+        made._mean, made._std = torch.zeros(3), torch.full((3,), 255.0)
+        return made
+
+    return make

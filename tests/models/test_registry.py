@@ -99,3 +99,9 @@ def test_torch_free_modules_do_not_import_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_default_layer_that_is_not_listed_is_an_error(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text().replace('layer = "features.6"', 'layer = "features.9"')
+    with pytest.raises(ValueError, match=r"layer is 'features\.9'; it must be one of features\.0,"):
+        registry._read(_write(tmp_path, text))

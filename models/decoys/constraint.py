@@ -1,0 +1,55 @@
+"""What a decoy must keep: the values of the network's first layers, within a tolerance."""
+
+import torch
+from torch import Tensor
+
+from models.decoys.search import Search
+from models.layers import field, front
+from models.loading import Network
+
+
+class Kept:
+    """F(x) for one picture x, F the network up to a layer, and how far from it a picture may be.
+
+    `limit` = tolerance · standard deviation of F(x), both in the layer's units. Every pass has
+    exactly `lanes` pictures, so that a picture's distance is the same number whoever asks. Only the
+    modules up to the layer ever run.
+    """
+
+    def __init__(self, network: Network, search: Search, picture: Tensor) -> None:
+        self._network = network
+        self.front = front(network.module, search.layer)
+        self.field = field(self.front)
+        self.lanes = network.card.lanes
+        clean = picture.expand(self.lanes, -1, -1, -1)
+        with torch.no_grad():
+            self.values = self._values(clean)[:1]
+        self.deviation = float(self.values.double().std(correction=0))
+        self.limit = search.tolerance * self.deviation
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """Height and width of the layer's values; (1, 1) where they lie in no plane."""
+        return self.values.shape[2], self.values.shape[3]
+
+    def distance(self, images: Tensor) -> Tensor:
+        """|F(image) − F(x)| for float32 (lanes, height, width, 3), as float64 (lanes, c, h, w)."""
+        with torch.no_grad():
+            return self._apart(images).double()
+
+    def pull(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The distance, and the slope at the images of Σ (|F(image) − F(x)| − limit)⁺."""
+        pixels = images.detach().requires_grad_()
+        with torch.enable_grad():
+            apart = self._apart(pixels)
+            (slope,) = torch.autograd.grad((apart - self.limit).clamp_min(0).sum(), pixels)
+        return apart.detach().double(), slope
+
+    def _apart(self, images: Tensor) -> Tensor:
+        if len(images) != self.lanes:
+            raise ValueError(f"images are {len(images)}; they must be {self.lanes}, the lanes")
+        return (self._values(images) - self.values).abs()
+
+    def _values(self, images: Tensor) -> Tensor:
+        values: Tensor = self.front(self._network.normalised(images))
+        return values if values.dim() == 4 else values.flatten(1)[:, :, None, None]

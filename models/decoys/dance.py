@@ -1,0 +1,105 @@
+"""DANCE: how far a map moves over the decoys of a picture.
+
+Z = max − min over the decoys of a signed base map of one fixed class. Where the base map does not
+depend on the picture, as the gradient of a linear network, Z is 0: there is nothing to see.
+
+Reference: Lu, Guo, Xing, Noble (2021), "DANCE: Enhancing saliency maps using decoys", ICML 2021.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.attribution.bases import ATTRIBUTIONS, Maps
+from models.decoys.finding import Finder
+from models.decoys.records import Records
+from models.decoys.search import Search
+from models.loading import Network
+
+BASES = ("gradient", "smoothgrad", "integrated_gradients")
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What some decoys contribute: the largest and smallest score of each value of the picture.
+
+    highest, lowest: float32 (side, side, 3), −∞ and ∞ where there is no decoy yet.
+    """
+
+    highest: NDArray[np.float32]
+    lowest: NDArray[np.float32]
+    records: Records
+
+    @classmethod
+    def merged(cls, parts: Iterable["Part"]) -> "Part":
+        """All of these parts, one at least; in which order they come makes no difference."""
+        known = list(parts)
+        return cls(
+            np.maximum.reduce([part.highest for part in known]),
+            np.minimum.reduce([part.lowest for part in known]),
+            Records.merged(part.records for part in known),
+        )
+
+    @property
+    def range(self) -> NDArray[np.float64]:
+        """Z, float64 (side, side, 3); 0 where no decoy has been seen."""
+        apart = self.highest.astype(np.float64) - self.lowest
+        return np.where(np.isfinite(apart), apart, 0.0)
+
+
+def base(name: str) -> Maps:
+    """The base map of this name. Raises ValueError where it is none of BASES."""
+    if name not in BASES:
+        raise ValueError(f"base is {name!r}; it must be one of {', '.join(BASES)}")
+    return ATTRIBUTIONS[name].maps
+
+
+def contribution(
+    network: Network, finder: Finder, maps: Maps, target: int, start: int, stop: int
+) -> Part:
+    """What the decoys of groups start … stop − 1 contribute.
+
+    The network sees exactly `lanes` pictures in each pass, spare lanes hold a decoy again, so that
+    parts do not depend on the range and merge to the same bits however it is cut.
+    """
+    side, lanes = network.card.size, network.card.lanes
+    highest = torch.full((side, side, 3), -torch.inf, device=network.device)
+    lowest, records = -highest, []
+    for decoys in finder.find(start, stop):
+        pictures = torch.from_numpy(decoys.pictures).to(network.device, torch.float32)
+        full = torch.cat([pictures, pictures[-1:].expand(lanes - len(pictures), -1, -1, -1)])
+        scores = maps(network, full, target)
+        highest = torch.maximum(highest, scores.amax(0))
+        lowest = torch.minimum(lowest, scores.amin(0))
+        records.append(decoys.records)
+    return Part(_array(highest), _array(lowest), Records.merged(records))
+
+
+def dance(
+    network: Network,
+    picture: NDArray[np.uint8],
+    target: int,
+    search: Search,
+    base_map: str = "gradient",
+    report: Report = lambda done, total: None,
+) -> Part:
+    """The range of a base map over all decoys of a picture.
+
+    `report` hears how many groups of how many are done.
+    """
+    finder, maps = Finder(network, picture, search), base(base_map)
+    parts, lanes = [], network.card.lanes
+    for start in range(0, finder.groups, lanes):
+        stop = min(start + lanes, finder.groups)
+        parts.append(contribution(network, finder, maps, target, start, stop))
+        report(stop, finder.groups)
+    return Part.merged(parts)
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    return values.cpu().numpy()

@@ -1,0 +1,153 @@
+"""Where patches lie, and which of them can be moved together without meeting behind a layer.
+
+Patches start every `stride` pixels, also those cut off by the border. Those that start `spacing`
+apart form a lattice: no value of the layer sees two of them, so what holds of each alone holds of
+all together, and one pass through the network tries them all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.decoys.search import Search
+from models.layers import Field
+
+SIGNS = (1, -1)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The patches of a picture of `side` pixels, as groups: one lattice, one sign each.
+
+    spacing: a multiple of stride; patches that start so far apart are moved together.
+    """
+
+    side: int
+    patch: int
+    stride: int
+    spacing: int
+
+    @classmethod
+    def of(cls, side: int, search: Search, field: Field | None) -> "Lattice":
+        """The lattices of a layer's field; with none, or a large one, of one patch each.
+
+        Values u and u' that see patches at p and p + spacing differ if spacing ≥ size + patch − 1.
+        """
+        needed = side if field is None else field.size + search.patch - 1
+        spacing = -(-min(needed, side) // search.stride) * search.stride
+        return cls(side, search.patch, search.stride, spacing)
+
+    @property
+    def along(self) -> int:
+        """Patches along each side."""
+        return -(-self.side // self.stride)
+
+    @property
+    def patches(self) -> int:
+        """Patches of the picture, numbered row by row."""
+        return self.along**2
+
+    @property
+    def phases(self) -> int:
+        """Lattices along each side."""
+        return self.spacing // self.stride
+
+    @property
+    def groups(self) -> int:
+        """Lattices times signs. Group g has sign SIGNS[g mod 2] and lattice g // 2, row by row."""
+        return len(SIGNS) * self.phases**2
+
+    @property
+    def slots(self) -> int:
+        """The most patches of a lattice along each side."""
+        return -(-self.along // self.phases)
+
+    def phase(self, group: int) -> tuple[int, int]:
+        """Row and column of the first patch of a group's lattice, in strides."""
+        return divmod(group // len(SIGNS), self.phases)
+
+    def members(self, group: int) -> list[tuple[int, int]]:
+        """Slot and patch number of each patch of a group, row by row."""
+        top, left = self.phase(group)
+        return [
+            (row * self.slots + column, (top + row * self.phases) * self.along + y)
+            for row in range(len(range(top, self.along, self.phases)))
+            for column, y in enumerate(range(left, self.along, self.phases))
+        ]
+
+
+class Board:
+    """Groups of a lattice laid over pictures and over a layer's values, one group for each picture.
+
+    A patch has a slot, the same number wherever it is spoken of. `signs`: (n, 1, 1, 1). `inside`:
+    (n, side, side, 1), which pixels are in a patch.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        groups: Sequence[int],
+        field: Field | None,
+        plane: tuple[int, int],
+        device: torch.device,
+    ) -> None:
+        self.slots = lattice.slots**2
+        signs = [SIGNS[group % len(SIGNS)] for group in groups]
+        self.signs = torch.tensor(signs, device=device, dtype=torch.float32).reshape(-1, 1, 1, 1)
+        inside, pixels, values = [], [], []
+        for group in groups:
+            sides = [
+                _Side(lattice, phase, field, length)
+                for phase, length in zip(lattice.phase(group), plane, strict=True)
+            ]
+            rows, columns = sides
+            inside.append(rows.inside[:, None] & columns.inside)
+            pixels.append(rows.pixels[:, None] * lattice.slots + columns.pixels)
+            values.append(rows.values[:, None] * lattice.slots + columns.values)
+        self.inside = torch.stack(inside).unsqueeze(3).to(device)
+        self._pixels = torch.stack(pixels).flatten(1).to(device)
+        self._values = torch.stack(values).flatten(1).to(device)
+
+    def spread(self, of_slots: Tensor) -> Tensor:
+        """Numbers of slots (n, slots) to their pixels (n, side, side, 1)."""
+        return of_slots.gather(1, self._pixels).reshape(self.inside.shape)
+
+    def only(self, row: int, slots: Sequence[int]) -> Tensor:
+        """Which pixels are in each of these slots of one picture, (len(slots), side, side, 1)."""
+        wanted = torch.tensor(list(slots), device=self.inside.device)[:, None]
+        here = (self._pixels[row] == wanted).reshape(-1, *self.inside.shape[1:])
+        return here & self.inside[row]
+
+    def worst(self, values: Tensor) -> Tensor:
+        """The largest of (n, channels, h, w) over the values nearest to each slot, (n, slots)."""
+        nothing = values.new_zeros(len(values), self.slots)
+        return nothing.scatter_reduce(1, self._values, values.amax(1).flatten(1), "amax")
+
+    def largest(self, pixels: Tensor) -> Tensor:
+        """The largest of (n, side, side, 3) in each slot, none below 0, (n, slots)."""
+        kept = torch.where(self.inside, pixels, 0).amax(3).flatten(1)
+        return kept.new_zeros(len(kept), self.slots).scatter_reduce(1, self._pixels, kept, "amax")
+
+    def total(self, pixels: Tensor) -> Tensor:
+        """The sum of (n, side, side, 3) over each slot, (n, slots)."""
+        kept = torch.where(self.inside, pixels, 0).sum(3).flatten(1)
+        return kept.new_zeros(len(kept), self.slots).scatter_add(1, self._pixels, kept)
+
+
+class _Side:
+    """One side of a board: the pixels inside, and the slot nearest to each pixel and value."""
+
+    def __init__(self, lattice: Lattice, phase: int, field: Field | None, length: int) -> None:
+        first, spacing = phase * lattice.stride, lattice.spacing
+        last = len(range(phase, lattice.along, lattice.phases)) - 1
+        at = torch.arange(lattice.side) - first
+        self.pixels = (at // spacing).clamp(0, last)
+        self.inside = (at >= 0) & (at - self.pixels * spacing < lattice.patch)
+        self.values = torch.zeros(length, dtype=torch.long)
+        if field is not None:
+            # Between middles, twice over to stay with integers.
+            middles = 2 * (field.start + field.jump * torch.arange(length)) + field.size
+            apart = middles - 2 * first - lattice.patch
+            self.values = ((apart + spacing) // (2 * spacing)).clamp(0, last)
