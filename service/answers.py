@@ -16,6 +16,7 @@ from models.registry import Card
 from service import gallery, keys
 from service.failures import as_problem
 from service.keys import Signer
+from service.meter import curve
 from service.negotiation import NPY, PNG
 from service.orders import asked_kind, share
 from service.pipeline import Certified, Explained, Steps
@@ -34,7 +35,6 @@ from service.results import (
     Progress,
     Ranked,
     Reply,
-    Spot,
 )
 
 TOP = 5
@@ -88,10 +88,6 @@ def explain_answer(done: Explained) -> ExplainAnswer:
 def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
     """A certificate in words and numbers, with its document, signed if there is a signer."""
     order, proven, card = done.order, done.certificate, done.order.card
-    spots = [
-        Spot(at_least=p.at_least, overlap=p.at_least / proven.k, radius=p.radius, route=p.route)
-        for p in proven.curve
-    ]
     label = card.classes[done.plan.target]
     issued, signature = keys.issue(done.document, signer)
     words = wording.summary(done.plan, order.question, order.asked, proven, label)
@@ -109,7 +105,7 @@ def certify_answer(done: Certified, signer: Signer | None) -> CertifyAnswer:
         answer=_reply(order.asked, proven),
         joint=_joint(done),
         ended=_ended(done),
-        curve=spots,
+        curve=curve(proven),
         reported=list(proven.reported),
         certificate=issued,
         pictures=_pictures(done) if order.pictures else None,

@@ -4,28 +4,24 @@ import asyncio
 import time
 
 from certify import stopping, wording
+from certify.certificate import Certificate
 from certify.certificate import certify as prove
 from certify.evidence import Evidence
 from certify.plan import Plan
 from certify.stopping import Ending
 from service.orders import CertifyOrder
-from service.results import Progress
+from service.remaining import legs
+from service.results import Progress, Spot
 
-PROOF_TIMES = 4
-
-
-def legs(order: CertifyOrder) -> tuple[int, ...]:
-    """Where drawing pauses: at each checkpoint if it is to stop early, else at the end only."""
-    samples = order.noise.samples
-    return stopping.checkpoints(samples) if order.asked.stop == "proven" else (samples,)
+FIRST_PROOF, PROOF_TIMES = 64, 4
 
 
 class Meter:
     """Says how far sampling is, and now and then what is proven there.
 
     `ending` is why sampling ends here; None while it is worth going on. Where it may stop early,
-    proofs are made at the end of every leg; elsewhere, if `proofs` are wanted, at PROOF_TIMES − 1
-    places on the way: anytime bounds hold there too.
+    proofs are made at the end of every leg; elsewhere, if `proofs` are wanted, whenever samples
+    have doubled and at PROOF_TIMES − 1 places on the way: anytime bounds hold there too.
     """
 
     def __init__(self, plan: Plan, order: CertifyOrder, proofs: bool) -> None:
@@ -34,9 +30,16 @@ class Meter:
         self._began = time.monotonic()
         self._stops = legs(order) if order.asked.stop == "proven" else ()
         self._proofs = proofs and order.question.confidence == "anytime" and not self._stops
-        self._proven: tuple[int | None, float | None] = (None, None)
-        self._claim: bool | None = None
-        self._due = 1
+        self._certificate: Certificate | None = None
+        self._proven_at: int | None = None
+        self._due = min(FIRST_PROOF, order.noise.samples / PROOF_TIMES)
+        self._first: int | None = None
+        self._began_drawing = 0.0
+        self._told = 0
+
+    def untold(self, evidence: Evidence) -> bool:
+        """Whether nothing was said of this evidence yet: others drew it."""
+        return self._told != evidence.samples
 
     async def progress(self, evidence: Evidence) -> Progress:
         """Where sampling stands with this evidence."""
@@ -64,8 +67,15 @@ class Meter:
 
     def _prove(self, evidence: Evidence) -> None:
         plan, question, asked = self._plan, self._order.question, self._order.asked
-        certificate = prove(plan, evidence, question)
-        self._proven = wording.answer(asked, certificate)
-        if asked.overlap and asked.radius:
-            self._claim = stopping.proves(asked, certificate)
-        self.ending = stopping.ending(plan, evidence, question, asked, certificate)
+        self._certificate = prove(plan, evidence, question)
+        self._proven_at = evidence.samples
+        self.ending = stopping.ending(plan, evidence, question, asked, self._certificate)
+
+
+def curve(certificate: Certificate) -> list[Spot]:
+    """The curve of a certificate: so many of the k stay within each radius."""
+    k = certificate.k
+    return [
+        Spot(at_least=p.at_least, overlap=p.at_least / k, radius=p.radius, route=p.route)
+        for p in certificate.curve
+    ]

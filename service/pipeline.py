@@ -26,9 +26,10 @@ from certify.plan import Plan
 from certify.stopping import Ending
 from models import images
 from models.registry import Card
-from service.meter import Meter, legs
+from service.meter import Meter
 from service.orders import CertifyOrder, ExplainOrder
 from service.pool import Look, Pool
+from service.remaining import gaps, legs_left
 from service.results import Progress
 
 DECODER = f"pillow {version('pillow')}"
@@ -39,6 +40,22 @@ SOFTWARE = {
 
 class Abandoned(Exception):
     """Nobody waits for the answer."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """What a document says of its making that is settled when the order is accepted: its name, the
+    time in UTC, what decoded the picture."""
+
+    identifier: str
+    issued: str
+    decoder: str = DECODER
+
+    @classmethod
+    def fresh(cls, name: uuid.UUID | None = None) -> "Issue":
+        """Here and now; `name`, by default a random one, is the document's."""
+        issued = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls((name or uuid.uuid4()).urn, issued)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +95,21 @@ class Certified:
 
 
 Steps = AsyncGenerator[Progress | Certified, None]
+Keep = Callable[[Plan, Evidence, Evidence], Awaitable[None]]
+
+
+async def forgetful(plan: Plan, part: Evidence, evidence: Evidence) -> None:
+    """Keeps nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Notes:
+    """What lets work that was broken off go on: `keep` gets every part as it comes, with the plan
+    and all evidence so far; `evidence` is what was kept before."""
+
+    issue: Issue
+    evidence: Evidence | None = None
+    keep: Keep = forgetful
 
 
 def receive(data: bytes, card: Card, max_pixels: int) -> Subject:
@@ -109,21 +141,30 @@ async def certify(pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: 
 
     With `proofs`, some progress says what is already proven: anytime bounds hold on the way too.
     Where sampling may stop early it does so between legs, so that the same request always ends at
-    the same sample, and nothing that was drawn is left out.
+    the same sample, and nothing that was drawn is left out. With the evidence of `notes` it goes on
+    from there, to the same bytes.
     """
+    notes = notes or Notes(Issue.fresh())
     look = await pool.look(order.card.name, subject.picture, order.target)
     plan = order.noise.plan(order.card, subject.digest, look.target)
-    evidence, meter = Evidence.empty(plan.features), Meter(plan, order, proofs)
-    for stop in legs(order):
-        work = pool.draw_parts(plan, subject.picture, evidence.samples, stop)
-        async with aclosing(work) as parts:
-            async for part in parts:
-                evidence = evidence.merge(part)
-                yield await meter.progress(evidence)
+    evidence = notes.evidence or Evidence.empty(plan.features, plan.votes_only)
+    meter = Meter(plan, order, proofs)
+    for stop in legs_left(order, evidence):
+        for start, end in gaps(evidence, stop):
+            work = pool.draw_parts(plan, subject.picture, start, end)
+            async with aclosing(work) as parts:
+                async for part in parts:
+                    evidence = evidence.merge(part)
+                    await notes.keep(plan, part, evidence)
+                    yield await meter.progress(evidence)
+        if meter.untold(evidence):
+            yield await meter.progress(evidence)
         if meter.ending:
             break
     certificate = await asyncio.to_thread(prove, plan, evidence, order.question)
-    made = await asyncio.to_thread(_compose, order, subject, plan, evidence, certificate)
+    made = await asyncio.to_thread(
+        _compose, order, subject, plan, evidence, certificate, notes.issue
+    )
     yield Certified(order, subject, look, plan, evidence, certificate, meter.ending, made)
 
 
@@ -147,6 +188,7 @@ def _compose(
     plan: Plan,
     evidence: Evidence,
     certificate: Certificate,
+    issue: Issue,
 ) -> dict[str, Any]:
     return document.compose(
         plan,
@@ -155,12 +197,12 @@ def _compose(
         certificate,
         subject=document.Subject(
             file=subject.file,
-            decoder=DECODER,
+            decoder=issue.decoder,
             label=order.card.classes[plan.target],
             key_source="service" if order.noise.fresh else "request",
         ),
         asked=order.asked,
         software=SOFTWARE,
-        issued=datetime.now(UTC).isoformat(timespec="seconds"),
-        identifier=f"urn:uuid:{uuid.uuid4()}",
+        issued=issue.issued,
+        identifier=issue.identifier,
     )

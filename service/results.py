@@ -125,9 +125,19 @@ class Progress(Wire):
     samples: int
     total: int
     seconds: float
+    seconds_left: float | None = Field(
+        None, description="for all samples left, at this pace; sampling that may stop early may end "
+        "sooner. null: not known yet"
+    )
     at_least: int | None = Field(None, description="already proven: so many of the k stay")
     radius: float | None = Field(None, description="already proven: within this radius")
     proven: bool | None = Field(None, description="whether the claim is already; null if none")
+    proven_samples: int | None = Field(
+        None, description="after so many samples; what is proven holds whoever stops there"
+    )
+    curve: list[Spot] = Field(
+        default_factory=list, description="the certificate proven so far; empty before the first"
+    )
 
 
 class EstimateAnswer(Wire):
