@@ -45,14 +45,34 @@ class Meter:
         """Where sampling stands with this evidence."""
         if self._is_due(evidence):
             await asyncio.to_thread(self._prove, evidence)
+        self._told, total = evidence.samples, self._order.noise.samples
+        seconds = time.monotonic() - self._began
+        asked, proven = self._order.asked, self._certificate
+        at_least, radius = wording.answer(asked, proven) if proven else (None, None)
         return Progress(
             samples=evidence.samples,
-            total=self._order.noise.samples,
-            seconds=round(time.monotonic() - self._began, 3),
-            at_least=self._proven[0],
-            radius=self._proven[1],
-            proven=self._claim,
+            total=total,
+            seconds=round(seconds, 3),
+            seconds_left=self._seconds_left(evidence.samples, seconds),
+            at_least=at_least,
+            radius=radius,
+            proven=stopping.proves(asked, proven) if proven and self._is_claim else None,
+            proven_samples=self._proven_at,
+            curve=curve(proven) if proven else [],
         )
+
+    @property
+    def _is_claim(self) -> bool:
+        return bool(self._order.asked.overlap and self._order.asked.radius)
+
+    def _seconds_left(self, samples: int, seconds: float) -> float | None:
+        """For all samples that are left, at the pace since the first part came."""
+        if self._first is None:
+            self._first, self._began_drawing = samples, seconds
+            return None
+        drawn, since = samples - self._first, seconds - self._began_drawing
+        left = self._order.noise.samples - samples
+        return round(left * since / drawn, 3) if drawn else None
 
     def _is_due(self, evidence: Evidence) -> bool:
         total, samples = self._order.noise.samples, evidence.samples
@@ -61,8 +81,10 @@ class Meter:
             return False
         if not self._proofs:
             return samples in self._stops
-        due = samples * PROOF_TIMES >= self._due * total and samples < total
-        self._due = samples * PROOF_TIMES // total + 1 if due else self._due
+        due = self._due <= samples < total
+        if due:
+            share = (samples * PROOF_TIMES // total + 1) * total / PROOF_TIMES
+            self._due = min(2 * samples, share)
         return due
 
     def _prove(self, evidence: Evidence) -> None:

@@ -129,14 +129,16 @@ async def explain(pool: Pool, order: ExplainOrder, subject: Subject) -> Explaine
         return Explained(order, subject, look, np.nan_to_num(scores, nan=0, posinf=0, neginf=0))
     plan = noise.plan(order.card, subject.digest, look.target)
     if order.method == "smoothgrad":
-        total = await pool.average(plan, subject.picture, 0, noise.samples)
+        scores = await pool.average(plan, subject.picture, 0, noise.samples) / noise.samples
     else:
         evidence = await pool.draw(plan, subject.picture, 0, noise.samples)
-        total = evidence.counts.astype(np.float64)
-    return Explained(order, subject, look, (total / noise.samples).reshape(rows, rows))
+        scores = plan.shares(evidence.counts, noise.samples)
+    return Explained(order, subject, look, scores.reshape(rows, rows))
 
 
-async def certify(pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: bool) -> Steps:
+async def certify(
+    pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: bool, notes: Notes | None = None
+) -> Steps:
     """Progress after every part, then the certificate.
 
     With `proofs`, some progress says what is already proven: anytime bounds hold on the way too.
