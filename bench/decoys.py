@@ -1,0 +1,107 @@
+"""DANCE beside its controls at equal numbers of maps: is it the decoys, the range or the noise?
+
+    python -m bench.decoys                measures what is not measured yet, then writes the page
+    python -m bench.decoys --page-only    writes docs/comparison.md from docs/bench/decoys.json
+
+A unit is one picture with one network and one base map; each finished unit is kept in --into, so
+that a run may be cut. Half an hour of one core, most of it for the photographs.
+"""
+
+import argparse
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.compared import TOP, Setting, Unit
+from bench.comparison import NUMBERS, PAGE, page
+from bench.provenance import ROOT, provenance
+from models.attacks.plain import Strength
+from models.loading import Network
+from models.registry import card
+
+SETTINGS = (
+    Setting(
+        "digits-tiny",
+        "tests/data/digits",
+        ("gradient", "smoothgrad", "integrated_gradients"),
+        adaptive=True,
+        bound=8,
+        blur=2.0,
+        strength=Strength(steps=20, length=1.0, restarts=2),
+    ),
+    Setting(
+        "efficientnet-lite0",
+        "examples/photos",
+        ("gradient",),
+        adaptive=False,
+        bound=4,
+        blur=5.0,
+        strength=Strength(steps=10, length=1.0, restarts=2),
+    ),
+)
+
+
+def main() -> None:
+    """Measure unless told not to, then write the page."""
+    chosen, console = _arguments(), Console()
+    torch.set_num_threads(1)
+    if not chosen.page_only:
+        units = measured(chosen.into, chosen.models, console)
+        settings = [asdict(s) for s in SETTINGS if s.model in chosen.models]
+        record = {**provenance(), "top": TOP, "settings": settings, "units": units}
+        NUMBERS.write_text(json.dumps(record, indent=1) + "\n")
+    PAGE.write_text(page(json.loads(NUMBERS.read_text())))
+    console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def measured(into: Path, models: list[str], console: Console) -> list[dict[str, Any]]:
+    """Every unit: read where it is kept, measured and kept where not."""
+    into.mkdir(parents=True, exist_ok=True)
+    units = []
+    with Progress(console=console) as progress:
+        for setting in (s for s in SETTINGS if s.model in models):
+            network = Network(card(setting.model))
+            files = sorted((ROOT / setting.photographs).glob("*.[jp][pn]g"))
+            task = progress.add_task(setting.model, total=len(setting.bases) * len(files))
+            for base in setting.bases:
+                for number, file in enumerate(files):
+                    units.append(_kept(into, Unit(setting, network, base, file, number)))
+                    progress.advance(task)
+    return units
+
+
+def _kept(into: Path, unit: Unit) -> dict[str, Any]:
+    name = f"{digest_of(replace(unit.setting, bases=()))}-{unit.base}-{unit.name}.json"
+    path = into / name
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(unit.measured()))
+        partial.rename(path)
+    result: dict[str, Any] = json.loads(path.read_text())
+    return result
+
+
+def digest_of(setting: Setting) -> str:
+    """A short name of a setting, so that what other settings measured is not taken for its own."""
+    return hashlib.sha256(json.dumps(asdict(setting)).encode()).hexdigest()[:16]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--page-only", action="store_true")
+    names = [setting.model for setting in SETTINGS]
+    parser.add_argument("--models", nargs="+", choices=names, default=names)
+    parser.add_argument("--into", type=Path, default=ROOT / "out" / "decoys")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
