@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.photographs import photographs
 from bench.planned import planned
 from bench.provenance import ROOT
 from certify.evidence import Evidence
@@ -35,7 +36,7 @@ class Drawn:
     """Places (samples, features), 0 for the highest score, and predictions of samples 0, 1, …"""
 
     plan: Plan
-    places: NDArray[np.int16]
+    places: NDArray[np.integer]
     predictions: NDArray[np.int32]
 
     def evidence(self, samples: int) -> Evidence:
@@ -67,9 +68,12 @@ def drawn(
     return Drawn(plan, places, predictions)
 
 
-def photographs(folder: Path) -> list[Path]:
-    """The photographs of a folder, by name."""
-    return sorted(file for file in folder.iterdir() if file.suffix in (".jpg", ".jpeg", ".png"))
+def there(sampler: Sampler, file: Path, scale: float, into: Path) -> int:
+    """How many samples of the file's plan are kept, from the first on."""
+    name, samples = _name(planned(sampler, file, scale, KEY)[1]), 0
+    while (into / f"{name}-{samples}.npz").exists():
+        samples += PIECE
+    return samples
 
 
 def _name(plan: Plan) -> str:

