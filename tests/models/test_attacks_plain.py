@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -136,6 +138,22 @@ def test_on_a_linear_network_integrated_gradients_reach_the_analytic_optimum() -
     wanted = aims()["top_k"]
     found = attack(victim, CLEAN[None], [0], [wanted], 7, Strength(20, 1.0, 1), KEY)[0]
     assert found.value == pytest.approx(corners(7, wanted), rel=1e-5)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1 << 20), st.integers(1, 40), st.floats(0.1, 60), st.sampled_from(AIMS))
+def test_what_is_returned_is_within_the_bound(
+    seed: int, bound: int, length: float, name: str
+) -> None:
+    """Also at black and white, for steps of any length."""
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    clean = rng.choice([0, 1, 2, 128, 250, 254, 255], (3, 3, 3)).astype(np.uint8)
+    clean[0, 0] = 9
+    attacks = Attacks(k=3, bound=bound, side=1, strength=Strength(3, length, 2))
+    (found,) = attacked(quadratic(), clean[None], [0], attacks, seed)[name]
+    assert found.picture.dtype == np.uint8
+    assert np.abs(found.picture.astype(int) - clean).max() <= bound
+    assert found.value >= found.clean
 
 
 def victim_of(tiny: Network) -> Victim:
