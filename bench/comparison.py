@@ -207,7 +207,7 @@ CLAIMS = (
     ("Decoys are more faithful than constant patches.", "constant_range", FIDELITY),
     ("They move less than constant patches.", "constant_range", SENSITIVITY),
 )
-SETTING = """- **{model}**: {pictures} pictures; {maps} decoys each, {null} of all of them null; layer
+SETTING = """- **{model}**: {pictures} pictures; {maps} decoys each, {null} of them all null; layer
   `{layer}`, tolerance {tolerance}, patches of {patch} every {stride} pixels moved by at most {cap}
   grey levels in {steps} steps, scheme {scheme}. Attacks: ℓ∞ {bound} grey levels, {attack_steps}
   steps of {length}, {restarts} restarts. Insertion begins with a blur of {blur} pixels."""
@@ -237,7 +237,8 @@ decoy changed, set to the picture's mean colour.
 ## How it is measured
 
 - **Fidelity**, lower is better: −log(F(E∘x) / F(Ē∘x)), F the probability of the explained class,
-  E the map in [0, 1] as the paper shows it, Ē its mean everywhere (`models/evaluation/fidelity.py`).
+  E the map in [0, 1] as the paper shows it, Ē its mean everywhere; see
+  `models/evaluation/fidelity.py`.
 - **Deletion**, lower is better, and **insertion**, higher is better: area under the probability
   while pixels go to the mean colour, or come back into a blur, in the order of the map.
 - **Under attack**: the three attacks of Ghorbani et al. (2019), each with the best of its restarts,
