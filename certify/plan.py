@@ -18,7 +18,21 @@ from certify.noise import LAWS, Law
 from certify.randomness import KEY_DIGITS
 from certify.scores import SCORES, VOTE, Points, points, weight
 
-ATTRIBUTIONS = ("gradient",)
+# What each name stands for, to the last parameter: docs/attributions.md.
+ATTRIBUTIONS = (
+    "gradient",
+    "input_x_gradient",
+    "integrated_gradients",
+    "smoothgrad",
+    "squared_smoothgrad",
+    "sparsified_smoothgrad",
+    "relaxed_smoothgrad",
+    "guided_backprop",
+    "grad_cam",
+    "lrp",
+    "occlusion",
+    "rise",
+)
 PRECISIONS = ("float32",)
 CONFIDENCES = ("anytime", "fixed")
 LARGEST_SIDE = 4096

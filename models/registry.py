@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from models.attribution.methods import METHODS
+
 T = TypeVar("T")
 CARDS = Path(__file__).parent / "cards"
 
@@ -63,6 +65,7 @@ class Card:
     `lanes` is the fixed number of images the network sees at once.
     `layers` are the module paths that a decoy may be asked to keep the values of, first to last.
     `cam_layer` names the layer of Grad-CAM, whose channels are planes.
+    `unsupported` are the base attributions that say nothing about this network, each with why.
     `source` is None where the weights are part of the project.
     """
 
@@ -84,6 +87,12 @@ class Card:
     defaults: Defaults
     source: Source | None = None
     cam_layer: str | None = None
+    unsupported: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def attributions(self) -> tuple[str, ...]:
+        """The base attributions that can be asked of this network."""
+        return tuple(name for name in METHODS if name not in dict(self.unsupported))
 
 
 @cache
@@ -118,10 +127,13 @@ def _read(path: Path) -> Card:
     raw["classes"] = tuple((path.parent / raw["classes"]).read_text(encoding="utf-8").splitlines())
     raw["mean"], raw["std"] = tuple(raw["mean"]), tuple(raw["std"])
     raw["layers"] = tuple(raw.get("layers", ()))
+    raw["unsupported"] = tuple(raw.get("unsupported", {}).items())
     raw["defaults"] = _closed(Defaults, raw["defaults"], path)
     if "source" in raw:
         raw["source"] = _closed(Source, raw["source"], path)
     made = _closed(Card, raw, path)
+    if unknown := dict(made.unsupported).keys() - METHODS.keys():
+        raise ValueError(f"{path.name}: unsupported names no attribution: {sorted(unknown)}")
     if made.name != path.stem:
         raise ValueError(f"{path.name}: name is {made.name!r}; it must equal the file's name")
     if made.defaults.layer not in made.layers:

@@ -144,8 +144,8 @@ class Sampler:
         self._check("image digest", plan.image, plan.image == digest, digest)
         fits = recipe.lanes in (1, card.lanes)
         self._check("lanes", recipe.lanes, fits, f"{card.lanes}, or 1 for strict")
-        known = recipe.attribution in ATTRIBUTIONS
-        self._check("attribution", recipe.attribution, known, " or ".join(ATTRIBUTIONS))
+        known = recipe.attribution in card.attributions
+        self._check("attribution", recipe.attribution, known, " or ".join(card.attributions))
         self._check("precision", recipe.precision, recipe.precision == "float32", "float32")
         in_range = plan.target in range(len(card.classes))
         self._check("target", plan.target, in_range, f"a class index below {len(card.classes)}")

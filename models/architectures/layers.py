@@ -59,6 +59,22 @@ class Unit(nn.Sequential):
             self.add_module("act", nn.ReLU6(inplace=True))
 
 
+class Sum(nn.Module):
+    """Addition as a layer of its own, for methods that see layers only."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return x + y."""
+        return x + y
+
+
+class Mean(nn.Module):
+    """Mean over the plane, likewise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, channels, h, w) to (n, channels)."""
+        return x.mean((2, 3))
+
+
 class Block(nn.Module):
     """Expand, filter each channel, project; add the input where shapes allow."""
 
@@ -68,12 +84,12 @@ class Block(nn.Module):
         self.expand = nn.Identity() if stage.expansion == 1 else Unit((channels[0], wide), style)
         self.depthwise = Unit((wide, wide), style, kernel=stage.kernel, stride=stride, groups=wide)
         self.project = Unit((wide, channels[1]), style, linear=True)
-        self.residual = stride == 1 and channels[0] == channels[1]
+        self.sum = Sum() if stride == 1 and channels[0] == channels[1] else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, channels[0], h, w) to (n, channels[1], h/stride, w/stride)."""
         y: Tensor = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
+        return y if self.sum is None else self.sum(x, y)
 
 
 class InvertedResidual(nn.Module):
@@ -90,9 +106,10 @@ class InvertedResidual(nn.Module):
                 width = stage.channels
         self.blocks = nn.Sequential(*blocks)
         self.head = Unit((width, 1280), style)
+        self.mean = Mean()
         self.classifier = nn.Linear(1280, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, classes) for normalised images (n, 3, height, width)."""
-        logits: Tensor = self.classifier(self.head(self.blocks(self.stem(x))).mean((2, 3)))
+        logits: Tensor = self.classifier(self.mean(self.head(self.blocks(self.stem(x)))))
         return logits

@@ -7,9 +7,24 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from models.attribution.gradient import gradient, gradient_and_logits
+from models.attribution.grad_cam import grad_cam
+from models.attribution.gradient import (
+    gradient,
+    gradient_of,
+    input_x_gradient,
+    input_x_gradient_and_logits,
+)
+from models.attribution.guided import guided_backprop
+from models.attribution.occlusion import occlusion
 from models.attribution.paths import integrated_gradients
-from models.attribution.smoothing import smoothgrad
+from models.attribution.relevance import lrp
+from models.attribution.rise import rise
+from models.attribution.smoothing import (
+    relaxed_smoothgrad,
+    smoothgrad,
+    sparsified_smoothgrad,
+    squared_smoothgrad,
+)
 from models.loading import Network
 
 Maps = Callable[[Network, Tensor, int], Tensor]
@@ -43,8 +58,17 @@ class Attribution:
 
 ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
     {
-        "gradient": Attribution(gradient, gradient_and_logits),
+        "gradient": Attribution(gradient, gradient_of),
+        "input_x_gradient": Attribution(input_x_gradient, input_x_gradient_and_logits),
         "integrated_gradients": Attribution(integrated_gradients),
         "smoothgrad": Attribution(smoothgrad),
+        "squared_smoothgrad": Attribution(squared_smoothgrad),
+        "sparsified_smoothgrad": Attribution(sparsified_smoothgrad),
+        "relaxed_smoothgrad": Attribution(relaxed_smoothgrad),
+        "guided_backprop": Attribution(guided_backprop),
+        "grad_cam": Attribution(grad_cam),
+        "lrp": Attribution(lrp),
+        "occlusion": Attribution(occlusion),
+        "rise": Attribution(rise),
     }
 )

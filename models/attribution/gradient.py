@@ -1,5 +1,7 @@
 """The gradient of one class's logit with respect to the pixels."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,13 +16,36 @@ def gradient(network: Network, images: Tensor, target: int) -> Tensor:
 
     Reference: Simonyan, Vedaldi, Zisserman (2013), arXiv:1312.6034.
     """
-    return gradient_and_logits(network, images, target)[0]
+    return gradient_of(network, images, target)[0]
 
 
-def gradient_and_logits(network: Network, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
-    """Return the maps of `gradient` and the logits (n, classes), from one pass."""
+def input_x_gradient(network: Network, images: Tensor, target: int) -> Tensor:
+    """Return the maps of `input_x_gradient_and_logits`."""
+    return input_x_gradient_and_logits(network, images, target)[0]
+
+
+def input_x_gradient_and_logits(
+    network: Network, images: Tensor, target: int
+) -> tuple[Tensor, Tensor]:
+    """Return (x − x₀) · ∂ logit_target / ∂ x, (n, height, width, 3) in logits, and the logits.
+
+    x₀ is the card's mean colour, so the input is the one that the network's first layer sees.
+
+    Reference: Shrikumar et al. (2016), arXiv:1605.01713.
+    """
+    slopes, logits = gradient_of(network, images, target)
+    return (images - images.new_tensor(network.card.mean)) * slopes, logits
+
+
+def gradient_of(
+    function: Callable[[Tensor], Tensor], images: Tensor, target: int
+) -> tuple[Tensor, Tensor]:
+    """Return ∂ function(images)[:, target] / ∂ images and function(images), from one pass.
+
+    `function` maps n images to logits (n, classes), each row from its own image alone.
+    """
     pixels = images.detach().requires_grad_()
     with torch.enable_grad():
-        logits = network(pixels)
+        logits = function(pixels)
         (slope,) = torch.autograd.grad(logits[:, target].sum(), pixels)
     return slope, logits.detach()

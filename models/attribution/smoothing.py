@@ -9,7 +9,8 @@ from torch import Tensor
 
 from certify.noise import Gaussian, draw, table
 from models.attribution.gradient import gradient
-from models.attribution.methods import DRAW_SCALE, DRAWS, KEY
+from models.attribution.methods import DRAW_SCALE, DRAWS, FULL, KEY, TOP
+from models.features import magnitude, vote
 from models.loading import Network
 
 
@@ -22,6 +23,57 @@ def smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
     Reference: Smilkov et al. (2017), arXiv:1706.03825.
     """
     return _mean(network, images, target, lambda slope: slope)
+
+
+def squared_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+    """Return the mean of the squares of what `smoothgrad` averages, (n, height, width, 3).
+
+    Reference: Hooker et al. (2019), arXiv:1806.10758.
+    """
+    return _mean(network, images, target, torch.square)
+
+
+def sparsified_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+    """Return how often a pixel is among the top tenth of its noisy map, (n, height, width).
+
+    The maps are those that `smoothgrad` averages, their largest magnitude over channels.
+
+    Reference: Levine, Singla, Feizi (2019), arXiv:1905.12105.
+    """
+    return _mean(network, images, target, sparsified)
+
+
+def relaxed_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+    """Return the mean of noisy maps in which the top hundredth of the pixels count 1 each.
+
+    Other pixels of the top tenth count in proportion to the least of the top hundredth, all others
+    0. The "relaxed sparsified SmoothGrad" of the reference; (n, height, width).
+
+    Reference: Levine, Singla, Feizi (2019), arXiv:1905.12105.
+    """
+    return _mean(network, images, target, relaxed)
+
+
+def sparsified(slopes: Tensor) -> Tensor:
+    """Return 1 for the top tenth of the pixels of each map and 0 for the others.
+
+    `slopes` is (n, height, width, 3); a tenth is rounded down, to 1 at least, and among equal
+    pixels the first go first.
+    """
+    flat = magnitude(slopes).flatten(1)
+    return vote(flat, _count(TOP, flat)).to(flat.dtype).view(slopes.shape[:3])
+
+
+def relaxed(slopes: Tensor) -> Tensor:
+    """Return min(1, magnitude / least of the top hundredth) in the top tenth, else 0."""
+    flat = magnitude(slopes).flatten(1)
+    full = flat.topk(_count(FULL, flat), dim=1).values[:, -1:]
+    shares = (flat / full.clamp_min(torch.finfo(flat.dtype).tiny)).clamp(max=1)
+    return shares.view(slopes.shape[:3]) * sparsified(slopes)
+
+
+def _count(share: float, flat: Tensor) -> int:
+    return max(1, int(share * flat.shape[1]))
 
 
 def _mean(network: Network, images: Tensor, target: int, of: Callable[[Tensor], Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models import images
 from models.architectures import efficientnet_lite, mobilenet_v2
-from models.attribution.gradient import gradient_and_logits
+from models.attribution.gradient import gradient_of
 from models.features import magnitude
 from models.loading import Network
 from models.registry import card
@@ -41,7 +41,7 @@ def ramp() -> NDArray[np.uint8]:
 def test_efficientnet_lite_equals_the_original_package(lite: Network, picture: object) -> None:
     golden = GOLDEN[picture.__name__]  # type: ignore[attr-defined]
     pixels = torch.from_numpy(picture()).float()[None]  # type: ignore[operator]
-    slopes, logits = gradient_and_logits(lite, pixels, golden["target"])
+    slopes, logits = gradient_of(lite, pixels, golden["target"])
     maps = magnitude(slopes)
     assert int(logits.argmax()) == golden["target"]
     np.testing.assert_allclose(logits[0, ::50].numpy(), golden["logits"], atol=2e-4)

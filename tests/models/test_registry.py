@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models import registry
+from models.attribution.methods import METHODS
 from models.registry import UnknownModel, card, cards, weights_file
 
 EXAMPLE = registry.CARDS / "digits-tiny.toml"
@@ -105,3 +106,11 @@ def test_a_default_layer_that_is_not_listed_is_an_error(tmp_path: Path) -> None:
     text = EXAMPLE.read_text().replace('layer = "features.6"', 'layer = "features.9"')
     with pytest.raises(ValueError, match=r"layer is 'features\.9'; it must be one of features\.0,"):
         registry._read(_write(tmp_path, text))
+
+
+def test_an_unsupported_attribution_must_be_one(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text().replace("grad_cam =", "grad_cm =")
+    with pytest.raises(ValueError, match="unsupported names no attribution: .'grad_cm'"):
+        registry._read(_write(tmp_path, text))
+    assert "grad_cam" not in card("digits-tiny").attributions
+    assert card("mobilenet-v2").attributions == tuple(METHODS)
