@@ -9,6 +9,7 @@ Both methods are symmetric, upper(S, n) = 1 − lower(n − S, n), so only lower
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -16,14 +17,15 @@ from flint import arb
 from numpy.typing import NDArray
 from scipy import special
 
+from certify.binomial import tail_at_most
 from certify.exact import ball, decimal
 from certify.fields import require
 from certify.search import largest
 
 GRID_BITS = 40
 ONE = 1 << GRID_BITS
-# The tail sum stops when what is left is this small beside it; the rest is bounded, not dropped.
-_TAIL = arb(2) ** -70
+_HALF = arb(1) / 2
+_GRID = arb(2) ** -GRID_BITS
 
 Floats = NDArray[np.float64]
 Units = NDArray[np.int64]
@@ -166,7 +168,7 @@ def _proven_unit(
     test = method.test(successes, trials, failure)
 
     def proves(unit: int) -> bool:
-        return unit * trials < successes * ONE and test(arb(unit) / ONE)
+        return unit * trials < successes * ONE and test(unit * _GRID)
 
     return largest(proves, guess, ONE)
 
@@ -195,10 +197,21 @@ def _sequence_test(successes: int, trials: int, failure: Fraction) -> Callable[[
     it never reaches 1/failure, at any number of trials (Ville). Reference: Robbins, Annals of
     Mathematical Statistics 41(5), 1970; Howard et al., arXiv:1810.08240, section 3.
     """
-    rest, half = trials - successes, arb(1) / 2
-    mixture = (successes + half).lgamma() + (rest + half).lgamma()
-    level = mixture - arb(trials + 1).lgamma() - arb.pi().log() + ball(failure).log()
+    rest = trials - successes
+    level = _log_gamma(successes) + _log_gamma(rest) + _sequence_level(trials, failure)
     return lambda p: bool(successes * p.log() + rest * (1 - p).log() <= level)
+
+
+@lru_cache(maxsize=1 << 15)
+def _log_gamma(count: int) -> arb:
+    """ln Γ(count + ½)."""
+    return (count + _HALF).lgamma()
+
+
+@lru_cache(maxsize=64)
+def _sequence_level(trials: int, failure: Fraction) -> arb:
+    """What does not depend on the successes."""
+    return ball(failure).log() - arb(trials + 1).lgamma() - arb.pi().log()
 
 
 def _exact_guess(successes: Floats, trials: int, failure: float) -> Floats:
@@ -210,31 +223,7 @@ def _exact_test(successes: int, trials: int, failure: Fraction) -> Callable[[arb
 
     Reference: Clopper & Pearson, Biometrika 26(4), 1934.
     """
-    half = ball(failure / 2)
-    return lambda p: bool(_upper_tail(successes, trials, p) <= half)
-
-
-def _upper_tail(successes: int, trials: int, probability: arb) -> arb:
-    """A ball not below P(Binomial(trials, probability) ≥ successes), for successes above the mean.
-
-    Terms are added until the rest, at most a geometric series of the current ratio, is negligible.
-    """
-    odds = probability / (1 - probability)
-    term = _binomial_term(successes, trials, probability)
-    total = arb(0)
-    for count in range(successes, trials + 1):
-        total += term
-        ratio = odds * (trials - count) / (count + 1)
-        term *= ratio
-        if bool(term <= total * _TAIL * (1 - ratio)):
-            return total + term / (1 - ratio)
-    return total
-
-
-def _binomial_term(successes: int, trials: int, probability: arb) -> arb:
-    rest = trials - successes
-    ways = arb(trials + 1).lgamma() - arb(successes + 1).lgamma() - arb(rest + 1).lgamma()
-    return (ways + successes * probability.log() + rest * (1 - probability).log()).exp()
+    return tail_at_most(successes, trials, ball(failure / 2))
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(

@@ -1,0 +1,56 @@
+"""Tails of the binomial law against a level, decided in balls at a cost that hardly grows with n.
+
+With θ = p/(1 − p) the tail from s on is its first term times R = 2F1(1, s − n; s + 1; −θ), of which
+Gauss's continued fraction is
+
+    R = 1/(1 − D_0·G_1),    G_m = 1/(1 + E_m·F_m),    F_m = 1/(1 − D_m·G_(m+1)),
+    D_m = θ(n − s − m)(s + m) / ((s + 2m)(s + 2m + 1)),    E_m = θm(n + m) / ((s + 2m − 1)(s + 2m)).
+
+It ends, as D_(n−s) = 0, and every F_m is a ratio of positive sums, so F_m ≥ 1 and 0 < G_m ≤ 1 since
+D and E are not negative. Cut off at depth M, 0 ≤ G_M ≤ 1/(1 + E_M), and bounds on every G and F
+follow upwards. Some tens of levels suffice five standard deviations from the mean. Nearer to it
+more are needed, up to √n, and the series is summed instead.
+
+Reference: Gauss (1813); NIST Handbook, 15.7.5.
+"""
+
+from collections.abc import Callable
+
+from flint import arb
+
+_DEPTHS = (16, 64, 256)
+
+
+def tail_at_most(successes: int, trials: int, level: arb) -> Callable[[arb], bool]:
+    """A test of a ball p: P(Binomial(trials, p) ≥ successes) ≤ level for certain; successes ≥ 1."""
+    rest = trials - successes
+    ways = arb(trials + 1).lgamma() - arb(successes + 1).lgamma() - arb(rest + 1).lgamma()
+
+    def decides(probability: arb) -> bool:
+        fails = 1 - probability
+        first = (ways + successes * probability.log() + rest * fails.log()).exp()
+        odds, wanted = probability / fails, level / first
+        for depth in _DEPTHS:
+            least, most = between(successes, trials, odds, min(depth, rest + 1))
+            if most <= wanted:
+                return True
+            if least > wanted:
+                return False
+        return bool((-odds).hypgeom_2f1(1, -rest, successes + 1) <= wanted)
+
+    return decides
+
+
+def between(successes: int, trials: int, odds: arb, depth: int) -> tuple[arb, arb]:
+    """Balls around numbers not above and not below R; the latter not finite if depth is too low."""
+    s, rest = successes, trials - successes
+    end = odds * (depth * (trials + depth)) / ((s + 2 * depth - 1) * (s + 2 * depth))
+    low, high = arb(0), 1 / (1 + end)  # around G
+    for m in range(depth - 1, -1, -1):
+        falls = odds * ((rest - m) * (s + m)) / ((s + 2 * m) * (s + 2 * m + 1))
+        least, most = 1 - falls * high, 1 - falls * low  # around 1/F, which lies in (0, 1]
+        least, most = least if least > 0 else arb(0), most if most > 0 else arb(1)
+        if m:
+            rises = odds * (m * (trials + m)) / ((s + 2 * m - 1) * (s + 2 * m))
+            low, high = 1 / (1 + rises / least) if least else arb(0), 1 / (1 + rises / most)
+    return 1 / most, 1 / least
