@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, lru_cache
 
 from flint import arb
 
@@ -38,7 +39,7 @@ class NormBall:
         fits = 1 <= self.entries <= MOST_ENTRIES
         require(fits, "entries", self.entries, f"lie in 1..{MOST_ENTRIES}")
 
-    @property
+    @cached_property
     def power(self) -> Fraction | None:
         """d of the ℓ_d norm; None for ℓ∞."""
         return None if self.norm == INFINITY else Fraction(self.norm)
@@ -52,19 +53,22 @@ class NormBall:
 
         Equal entries attain it for d above `power`, a single one up to there (Hölder).
         """
-        if self.within(power):
-            return arb(1)
-        return ball(self.entries) ** ball(Fraction(1, power) - self.reciprocal)
+        return arb(1) if self.within(power) else _stretch(self, power)
 
-    @property
+    @cached_property
     def reciprocal(self) -> Fraction:
         """1/d, 0 for ℓ∞."""
         return Fraction(0) if self.power is None else 1 / self.power
 
-    @property
+    @cached_property
     def share(self) -> arb:
         """Size of each entry of the all-equal t with ‖t‖_d = 1: entries^(−1/d)."""
         return ball(self.entries) ** ball(-self.reciprocal)
+
+
+@lru_cache(maxsize=1 << 10)
+def _stretch(changes: NormBall, power: int) -> arb:
+    return ball(changes.entries) ** ball(Fraction(1, power) - changes.reciprocal)
 
 
 # The ball of every plan at once: a norm's factors grow with the entries, so what is proven for this

@@ -1,6 +1,6 @@
 """Radii along the number of swaps: which are examined, and what follows for the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import accumulate
 
 import numpy as np
@@ -15,9 +15,12 @@ def radii(radius: Callable[[int], int], largest_swaps: int) -> list[int]:
     Refuting s swaps refutes s + 1, since a violation with more contains one with fewer: so radii
     never fall, and a number of swaps that is not examined takes the last one before it.
     """
-    proven = [0] * largest_swaps
-    for swaps in examined(largest_swaps):
-        proven[swaps - 1] = radius(swaps)
+    return filled({swaps: radius(swaps) for swaps in examined(largest_swaps)}, largest_swaps)
+
+
+def filled(examined: Mapping[int, int], largest_swaps: int) -> list[int]:
+    """The whole of a curve of which some numbers of swaps were examined."""
+    proven = [examined.get(swaps, 0) for swaps in range(1, largest_swaps + 1)]
     return list(accumulate(proven, max))
 
 

@@ -5,6 +5,7 @@ A float in a document stands for the shortest decimal that prints as it. Balls a
 """
 
 from fractions import Fraction
+from functools import lru_cache
 
 from flint import arb, ctx, fmpq
 
@@ -19,6 +20,7 @@ class UndecidedError(ArithmeticError):
     """A ball is too wide, or not finite, to decide what was asked of it."""
 
 
+@lru_cache(maxsize=1 << 10)
 def decimal(number: float) -> Fraction:
     """The exact value of the shortest decimal that prints as `number`: 0.1 is 1/10."""
     return Fraction(repr(float(number)))
@@ -26,8 +28,14 @@ def decimal(number: float) -> Fraction:
 
 def ball(number: Fraction | int) -> arb:
     """A ball around a rational, as narrow as the working precision allows."""
-    exact = Fraction(number)
-    return arb(fmpq(exact.numerator, exact.denominator))
+    return arb(fmpq(number.numerator, number.denominator))
+
+
+def lower_tail(probability: Fraction) -> tuple[arb, bool]:
+    """A ball around the smaller of p and 1 − p, and whether that is 1 − p."""
+    part, whole = probability.numerator, probability.denominator
+    is_upper = 2 * part > whole
+    return arb(fmpq(whole - part if is_upper else part, whole)), is_upper
 
 
 def floor(value: arb) -> int:

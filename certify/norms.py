@@ -5,6 +5,9 @@ supremum over a ball, `law.over_ball`; here it is turned round: first in floats,
 once, then one radius in balls.
 """
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -14,10 +17,14 @@ from flint import arb
 from certify.ball import NormBall
 from certify.exact import ball as around
 from certify.laws.law import Floats, Law
+from certify.orders import ORDERS
 from certify.radius import LARGEST, UNITS_PER_INTENSITY, issued
 from certify.search import largest
 
 _GUESSES_PER_DECADE = 16
+_LOWEST, _HIGHEST = -700.0, 700.0
+# A guess this near, in units, is near enough; so many steps bring it there, or it stays as it is.
+_NEAR, _SECANTS = 0.25, 6
 
 
 def largest_radius(law: Law, order: Fraction, ball: NormBall, divergence: arb) -> int:
@@ -29,13 +36,36 @@ def largest_radius(law: Law, order: Fraction, ball: NormBall, divergence: arb) -
     """
     if not divergence.is_finite() or not divergence > 0:
         return 0
+    seen: dict[int, arb] = {}
 
-    def holds(units: int) -> bool:
-        radius = Fraction(units, UNITS_PER_INTENSITY)
-        return bool(law.over_ball(order, radius, ball) < divergence)
+    def over(units: int) -> arb:
+        if units not in seen:
+            seen[units] = law.over_ball(order, Fraction(units, UNITS_PER_INTENSITY), ball)
+        return seen[units]
 
     guess = reached(law, ball, (order,), np.array([float(divergence)]))[0]
-    return largest(holds, guess * UNITS_PER_INTENSITY, LARGEST)
+    start = _nearer(over, guess * UNITS_PER_INTENSITY, float(divergence))
+    return largest(lambda units: bool(over(units) < divergence), start, LARGEST)
+
+
+def _nearer(over: Callable[[int], arb], units: float, divergence: float) -> float:
+    """Where a divergence that goes with a power of the radius, the square at first, meets another:
+    by secants, each a guess for the next."""
+    power, before = 2.0, (0.0, 0.0)
+    for _ in range(_SECANTS):
+        if not 1 <= units < LARGEST:
+            return units
+        here = float(over(int(units)))
+        if not 0 < here < math.inf:
+            return units
+        at = (math.log(int(units)), math.log(here))
+        if before[0] and abs(at[0] - before[0]) > 0:
+            power = (at[1] - before[1]) / (at[0] - before[0]) or power
+        step = (math.log(divergence) - at[1]) / power
+        units, before = math.exp(min(at[0] + step, math.log(LARGEST))), at
+        if abs(step) * units < _NEAR:
+            return units
+    return units
 
 
 def from_euclidean(units: list[int], norm: NormBall) -> list[int]:
@@ -52,20 +82,47 @@ def reached(law: Law, ball: NormBall, orders: tuple[Fraction, ...], divergences:
     divergences: one for each order along the first axis; the result has their shape. Zero where a
     divergence is not positive.
     """
-    logs, table = _sketch(law, ball, orders)
+    sketch = _every_order(law, ball) if orders is ORDERS else _sketch(law, ball, orders)
+    flat = divergences.reshape(len(orders), -1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        wanted = np.log(np.maximum(divergences, 0))
-    rows = [np.interp(w, row, logs) for w, row in zip(wanted, table, strict=True)]
-    found = np.exp(np.array(rows))
-    return np.where(np.isfinite(wanted) & (divergences > 0), found, 0.0)
+        wanted = np.log(np.maximum(flat, 0))
+    found = np.exp(sketch.inverse(wanted)).reshape(divergences.shape)
+    return np.where(np.isfinite(wanted.reshape(divergences.shape)) & (divergences > 0), found, 0.0)
 
 
-@lru_cache(maxsize=1 << 10)
-def _sketch(law: Law, ball: NormBall, orders: tuple[Fraction, ...]) -> tuple[Floats, Floats]:
-    """ln R, and for each order the rising ln of max(h(R), n·h(R·n^(−1/d))).
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """ln R along a grid, and for each order the rising ln of max(h(R), n·h(R·n^(−1/d))) there.
 
     The worst shift is one entry or all alike, exactly or nearly, for every law and norm.
     """
+
+    logs: Floats
+    table: Floats
+
+    def inverse(self, wanted: Floats) -> Floats:
+        """Linear interpolation of each row's ln R at a row of values, as `numpy.interp` does it."""
+        rows, size = np.arange(len(self.table))[:, None], len(self.logs)
+        # All rows one after another, far enough apart, are one rising sequence to search in.
+        apart = 4.0 * (_HIGHEST - _LOWEST) * rows
+        held = np.clip(np.nan_to_num(wanted), _LOWEST, _HIGHEST)
+        line = (np.clip(self.table, _LOWEST, _HIGHEST) + apart).ravel()
+        places = np.searchsorted(line, (held + apart).ravel(), side="right").reshape(held.shape)
+        cell = np.clip(places - 1 - rows * size, 0, size - 2)
+        low, high = self.table[rows, cell], self.table[rows, cell + 1]
+        start, stop = self.logs[cell], self.logs[cell + 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = (stop - start) / (high - low) * (held - low) + start
+        return np.asarray(np.where(held >= high, stop, np.where(held <= low, start, inside)))
+
+
+@lru_cache(maxsize=1 << 8)
+def _every_order(law: Law, ball: NormBall) -> Sketch:
+    return _sketch(law, ball, ORDERS)
+
+
+@lru_cache(maxsize=1 << 10)
+def _sketch(law: Law, ball: NormBall, orders: tuple[Fraction, ...]) -> Sketch:
     least, most = 1e-8 * law.scale, 100 * law.scale
     count = int(_GUESSES_PER_DECADE * np.log10(most / least))
     radii = np.geomspace(least, most, count)
@@ -73,4 +130,4 @@ def _sketch(law: Law, ball: NormBall, orders: tuple[Fraction, ...]) -> tuple[Flo
     single, alike = law.sketch(rows, radii), law.sketch(rows, radii * float(ball.share))
     with np.errstate(divide="ignore"):
         logs = np.log(np.maximum(single, ball.entries * alike))
-    return np.log(radii), np.maximum.accumulate(np.minimum(logs, 700.0), axis=1)
+    return Sketch(np.log(radii), np.maximum.accumulate(np.minimum(logs, _HIGHEST), axis=1))

@@ -13,7 +13,6 @@ Reference: Levine, Singla & Feizi (2019), arXiv:1905.12105 (Gaussian, one pair, 
 """
 
 from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from certify.ball import EUCLIDEAN, NormBall
 from certify.claims import Boundary
 from certify.confidence import ONE
 from certify.noise import Law
-from certify.tradeoff import crossing_radius, gap_radius, links_exactly, meeting_radius
+from certify.tradeoff import crossing_radii, gap_radius, links_exactly, meeting_radii
 
 HALF = ONE // 2
 # Of more different bounds only so many are tried against divergences; others take a weaker's.
@@ -35,7 +34,9 @@ def radii(boundary: Boundary, law: Law, norm: NormBall = EUCLIDEAN) -> list[int]
     linked = [_linked(*_cut(boundary, at), law, norm) for at in swaps]
     if links_exactly(law, norm):
         return linked
-    met = curve.radii(lambda at: _met(*_cut(boundary, at), law, norm), boundary.largest_swaps)
+    examined = curve.examined(boundary.largest_swaps)
+    met = _met([_cut(boundary, at) for at in examined], law, norm)
+    met = curve.filled(dict(zip(examined, met, strict=True)), boundary.largest_swaps)
     return [max(pair) for pair in zip(linked, met, strict=True)]
 
 
@@ -43,7 +44,7 @@ def radius(boundary: Boundary, swaps: int, law: Law, norm: NormBall = EUCLIDEAN)
     """The radius proven for `swaps` swaps, in units of 10^-7."""
     cut = _cut(boundary, swaps)
     linked = _linked(*cut, law, norm)
-    return linked if links_exactly(law, norm) else max(linked, _met(*cut, law, norm))
+    return linked if links_exactly(law, norm) else max(linked, *_met([cut], law, norm))
 
 
 def _cut(boundary: Boundary, swaps: int) -> tuple[int, int]:
@@ -56,11 +57,11 @@ def _linked(inside: int, outside: int, law: Law, norm: NormBall) -> int:
     return gap_radius(law, norm, Fraction(outside, ONE), Fraction(inside, ONE), share=2)
 
 
-@lru_cache(maxsize=1 << 14)
-def _met(inside: int, outside: int, law: Law, norm: NormBall) -> int:
-    if inside <= outside:
-        return 0
-    return meeting_radius(law, norm, Fraction(outside, ONE), Fraction(inside, ONE))
+def _met(cuts: list[tuple[int, int]], law: Law, norm: NormBall) -> list[int]:
+    apart = sorted({(low, high) for high, low in cuts if high > low})
+    pairs = [(Fraction(low, ONE), Fraction(high, ONE)) for low, high in apart]
+    radii = dict(zip(apart, meeting_radii(law, norm, pairs), strict=True))
+    return [radii.get((low, high), 0) for high, low in cuts]
 
 
 def label_radii(
@@ -101,7 +102,8 @@ def _majorities(lowers: tuple[int, ...], law: Law, norm: NormBall) -> dict[int, 
     if links_exactly(law, norm) or not lowers:
         return dict(zip(lowers, linked, strict=True))
     tried = np.unique(np.linspace(0, len(lowers) - 1, _DENSE_LABELS).astype(int)).tolist()
-    crossed = {at: crossing_radius(law, norm, Fraction(lowers[at], ONE), half) for at in tried}
+    crossings = [(Fraction(lowers[at], ONE), half) for at in tried]
+    crossed = dict(zip(tried, crossing_radii(law, norm, crossings), strict=True))
     best, proven = 0, {}
     for at, low in enumerate(lowers):
         best = max(best, crossed.get(at, 0))

@@ -70,13 +70,16 @@ def divergence(dual: Dual, inside: Side, outside: Side, weight: Fraction) -> arb
     """
     t = dual.threshold
     active = _active(t, inside, outside)
-    if t <= 0 or (dual.forward and 0 in active):
+    if t <= 0 or (dual.forward and not all(v for v, _ in active)):
         return arb.nan()
-    moved = {v: _power(v / t, dual.exponent) for v in active}
-    balance = sum((n * (moved[v] - 1) for v, n in active.items()), arb(0))
+    level, exponent = ball(t), ball(dual.exponent)
+    balance, shift = arb(0), arb(0)
+    for v, n in active:
+        bound = ball(v)
+        moved = (bound / level) ** exponent if v else bound
+        balance, shift = balance + n * (moved - 1), shift + n * (level * moved - bound)
     if not bool(-balance <= 0 if dual.forward else balance <= 0):
         return arb.nan()
-    shift = sum((n * (ball(t) * moved[v] - ball(v)) for v, n in active.items()), arb(0))
     total = 1 + shift / ball(weight)
     return -total.log() if dual.forward else ball(dual.order / (dual.order - 1)) * total.log()
 
@@ -114,11 +117,11 @@ def promising_duals(
     inside: Side, outside: Side, weight: Fraction, law: Law, norm: NormBall
 ) -> list[Dual]:
     """The best order and threshold of each direction, by search in floats, best first."""
-    orders = np.array([float(order) for order in ORDERS])
+    orders, line = np.array([float(order) for order in ORDERS]), _sorted(inside, outside)
     found = []
     for forward in (True, False):
-        thresholds = power_means(1 - orders if forward else orders, inside, outside)
-        divergences = _divergences(orders, forward, thresholds, inside, outside, weight)
+        thresholds = _means(1 - orders if forward else orders, *line)
+        divergences = _divergences(orders, forward, thresholds, *line, float(weight))
         radii = reached(law, norm, ORDERS, divergences)
         best = int(np.argmax(radii))
         if radii[best] > 0 and np.isfinite(thresholds[best]):
@@ -133,25 +136,20 @@ def sharpen(dual: Dual, inside: Side, outside: Side) -> Dual:
     A hair, because at the mean itself the condition holds with equality, which no ball can decide.
     """
     active = _active(dual.threshold, inside, outside)
-    if not active or (dual.forward and 0 in active):
+    if not active or (dual.forward and not all(v for v, _ in active)):
         return dual
-    total = sum((n * _power(v, dual.exponent) for v, n in active.items()), arb(0))
-    mean = (total / sum(active.values())) ** (1 / ball(dual.exponent))
+    exponent = ball(dual.exponent)
+    total = sum((n * ball(v) ** exponent for v, n in active if v), arb(0))
+    mean = (total / sum(n for _, n in active)) ** (1 / exponent)
     if not mean.is_finite():
         return dual
     return replace(dual, threshold=_above(mean))
 
 
-def _active(t: Fraction, inside: Side, outside: Side) -> Side:
+def _active(t: Fraction, inside: Side, outside: Side) -> list[tuple[Fraction, int]]:
     """The bounds that must move to t. One value cannot be active on both sides."""
-    above = {v: n for v, n in inside.items() if v > t}
-    below = {v: n for v, n in outside.items() if v < t}
-    return above | below
-
-
-def _power(base: Fraction, exponent: Fraction) -> arb:
-    """base^exponent, 0 for base 0: only called with a positive exponent then."""
-    return ball(base) ** ball(exponent) if base else arb(0)
+    above = [(v, n) for v, n in inside.items() if v > t]
+    return above + [(v, n) for v, n in outside.items() if v < t]
 
 
 def _above(mean: arb) -> Fraction:
@@ -166,7 +164,12 @@ def power_means(exponents: Floats, inside: Side, outside: Side) -> Floats:
     As t grows past a sorted value, inside values cease and outside values begin to be active, so
     the first value at or above the mean of what is active there closes the interval of t.
     """
-    values, numbers, is_outside = _sorted(inside, outside)
+    return _means(exponents, *_sorted(inside, outside))
+
+
+def _means(
+    exponents: Floats, values: Floats, numbers: Floats, is_outside: NDArray[np.bool_]
+) -> Floats:
     logs = np.log(np.maximum(values, _LEAST))
     total = _active_log_sums(exponents[:, None] * logs + np.log(numbers), is_outside)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -200,11 +203,16 @@ def _active_numbers(numbers: Floats, is_outside: NDArray[np.bool_]) -> Floats:
 
 
 def _divergences(
-    orders: Floats, forward: bool, thresholds: Floats, inside: Side, outside: Side, weight: Fraction
+    orders: Floats,
+    forward: bool,
+    thresholds: Floats,
+    values: Floats,
+    numbers: Floats,
+    is_outside: NDArray[np.bool_],
+    weight: float,
 ) -> Floats:
-    values, numbers, is_outside = _sorted(inside, outside)
     moves = thresholds[:, None] - values
     active = np.where(is_outside, moves > 0, moves < 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logarithm = np.log1p((moves * active * numbers).sum(axis=1) / float(weight))
+        logarithm = np.log1p((moves * active * numbers).sum(axis=1) / weight)
     return np.asarray(-logarithm if forward else orders / (orders - 1) * logarithm)

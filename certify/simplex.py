@@ -17,6 +17,7 @@ proves at least what any order of Rényi divergence does (docs/theory.md).
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from flint import arb
@@ -48,9 +49,12 @@ class Refutation:
 
     def holds(self, shift: arb) -> bool:
         """Whether no level s is left at μ = `shift`; False unless a ball says so for certain."""
-        least = distribution(quantile(self.inside) - shift) / self.a
-        most = distribution(quantile(self.outside) + shift) / self.b
-        return bool(least > most)
+        lower, upper = self._quantiles
+        return bool(distribution(lower - shift) / self.a > distribution(upper + shift) / self.b)
+
+    @cached_property
+    def _quantiles(self) -> tuple[arb, arb]:
+        return quantile(self.inside), quantile(self.outside)
 
 
 def radii(boundary: Boundary, weight: Fraction, law: Gaussian) -> list[int]:

@@ -13,6 +13,7 @@ dense changes are better bounded by divergences: pushing the mean from p through
 D(Ber(t)‖Ber(p)) or D(Ber(p)‖Ber(t)), of any order, by data processing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -26,6 +27,7 @@ from certify.norms import largest_radius, reached
 from certify.orders import ORDERS
 from certify.radius import issued
 
+_ORDERS = np.array([float(order) for order in ORDERS])
 _LEVELS = 24
 _ROUNDS = 3
 
@@ -54,15 +56,22 @@ def crossing_radius(law: Law, norm: NormBall, mean: Fraction, level: Fraction) -
 
     mean and level in [0, 1], either may be the larger. Units of 10^-7.
     """
-    first, second = float(mean), np.array([float(level)])
-    radii = np.array(
-        [guessed(law, norm, first, second, forward)[:, 0] for forward in (True, False)]
-    )
-    best = int(np.argmax(radii))
-    proof = Proof(ORDERS[best % len(ORDERS)], best < len(ORDERS))
-    if not radii.flat[best] > 0:
-        return 0
-    return largest_radius(law, proof.order, norm, divergence(proof, mean, level))
+    return crossing_radii(law, norm, [(mean, level)])[0]
+
+
+def crossing_radii(
+    law: Law, norm: NormBall, crossings: Sequence[tuple[Fraction, Fraction]]
+) -> list[int]:
+    """`crossing_radius` of each pair of mean and level: one search in floats for all of them."""
+    if not crossings:
+        return []
+    means, levels = np.array([[float(p) for p in pair] for pair in crossings]).T
+    radii = np.concatenate([guessed(law, norm, means, levels, way) for way in (True, False)])
+    proofs = [Proof(ORDERS[n % len(ORDERS)], n < len(ORDERS)) for n in radii.argmax(axis=0)]
+    return [
+        largest_radius(law, proof.order, norm, divergence(proof, *crossing)) if promise > 0 else 0
+        for proof, promise, crossing in zip(proofs, radii.max(axis=0), crossings, strict=True)
+    ]
 
 
 def divergence(proof: Proof, mean: Fraction, level: Fraction) -> arb:
@@ -75,15 +84,18 @@ def divergence(proof: Proof, mean: Fraction, level: Fraction) -> arb:
     return total.log() / ball(order - 1)
 
 
-def guessed(law: Law, norm: NormBall, mean: float, levels: Floats, forward: bool) -> Floats:
-    """In floats, for each order and level, about the radius at which a mean reaches the level."""
-    orders = np.array([[float(order)] for order in ORDERS])
-    p, q = np.clip(levels, 1e-18, 1 - 1e-16), float(np.clip(mean, 1e-18, 1 - 1e-16))
+def guessed(law: Law, norm: NormBall, means: Floats, levels: Floats, forward: bool) -> Floats:
+    """In floats, for each order and mean, about the radius at which the mean reaches its level.
+
+    means and levels broadcast; orders come along a new first axis.
+    """
+    means, levels = np.broadcast_arrays(means, levels)
+    orders = _ORDERS.reshape(-1, *(1,) * means.ndim)
+    p, q = np.clip(levels, 1e-18, 1 - 1e-16), np.clip(means, 1e-18, 1 - 1e-16)
     first, second = (p, q) if forward else (q, p)
-    with np.errstate(divide="ignore", over="ignore"):
-        ones = orders * np.log(first) + (1 - orders) * np.log(second)
-        zeros = orders * np.log1p(-first) + (1 - orders) * np.log1p(-second)
-        return reached(law, norm, ORDERS, np.logaddexp(ones, zeros) / (orders - 1))
+    ones = orders * np.log(first) + (1 - orders) * np.log(second)
+    zeros = orders * np.log1p(-first) + (1 - orders) * np.log1p(-second)
+    return reached(law, norm, ORDERS, np.logaddexp(ones, zeros) / (orders - 1))
 
 
 def meeting_radius(law: Law, norm: NormBall, low: Fraction, high: Fraction) -> int:
@@ -91,25 +103,41 @@ def meeting_radius(law: Law, norm: NormBall, low: Fraction, high: Fraction) -> i
 
     They stay apart if some level is reached by neither. Units of 10^-7.
     """
-    level = _best_level(law, norm, float(low), float(high))
-    if not low < level < high:
-        return 0
-    return min(crossing_radius(law, norm, mean, level) for mean in (low, high))
+    return meeting_radii(law, norm, [(low, high)])[0]
 
 
-def _best_level(law: Law, norm: NormBall, low: float, high: float) -> Fraction:
-    """In floats, the level whose nearer crossing is farthest."""
-    bounds = [np.log(p + 1e-18) - np.log1p(1e-16 - p) for p in (low, high)]
-    level = np.float64(0)
+def meeting_radii(
+    law: Law, norm: NormBall, meetings: Sequence[tuple[Fraction, Fraction]]
+) -> list[int]:
+    """`meeting_radius` of each low and high: one search in floats for all of them."""
+    if not meetings:
+        return []
+    levels = _best_levels(law, norm, *np.array([[float(p) for p in pair] for pair in meetings]).T)
+    between = [
+        (low, high, Fraction(level)) if low < Fraction(level) < high else None
+        for (low, high), level in zip(meetings, levels.tolist(), strict=True)
+    ]
+    crossings = [(m, at[2]) for at in between if at for m in at[:2]]
+    radii = iter(crossing_radii(law, norm, crossings))
+    return [min(next(radii), next(radii)) if at else 0 for at in between]
+
+
+def _best_levels(law: Law, norm: NormBall, low: Floats, high: Floats) -> Floats:
+    """In floats, for each low and high the level whose nearer crossing is farthest."""
+    start, stop = (np.log(p + 1e-18) - np.log1p(1e-16 - p) for p in (low, high))
+    rows = np.arange(len(low))
     for _ in range(_ROUNDS):
-        odds = np.linspace(bounds[0], bounds[1], _LEVELS)
+        odds = np.linspace(start, stop, _LEVELS, axis=1)
         levels = 1 / (1 + np.exp(-odds))
-        falls, rises = (_guess_best(law, norm, mean, levels) for mean in (high, low))
-        best = int(np.argmax(np.minimum(falls, rises)))
-        level, bounds = levels[best], [odds[max(best - 1, 0)], odds[min(best + 1, _LEVELS - 1)]]
-    return Fraction(float(level))
+        falls, rises = (_guess_best(law, norm, mean[:, None], levels) for mean in (high, low))
+        best = np.minimum(falls, rises).argmax(axis=1)
+        start, stop = (
+            odds[rows, np.maximum(best - 1, 0)],
+            odds[rows, np.minimum(best + 1, _LEVELS - 1)],
+        )
+    return np.asarray(levels[rows, best])
 
 
-def _guess_best(law: Law, norm: NormBall, mean: float, levels: Floats) -> Floats:
-    both = [guessed(law, norm, mean, levels, forward).max(axis=0) for forward in (True, False)]
+def _guess_best(law: Law, norm: NormBall, means: Floats, levels: Floats) -> Floats:
+    both = [guessed(law, norm, means, levels, forward).max(axis=0) for forward in (True, False)]
     return np.asarray(np.maximum(*both))

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -37,17 +38,21 @@ class Gaussian:
         """The law of that scale; shape is 2."""
         return cls(scale)
 
+    @cached_property
+    def _width(self) -> arb:
+        return around(decimal(self.scale))
+
     def cumulative(self, grey: Fraction) -> arb:
         """A ball around P(ε ≤ grey) = Φ(grey/scale), ε in grey levels."""
         return distribution(around(grey / (decimal(self.scale) * GREY_LEVELS)))
 
     def quantile(self, probability: Fraction) -> arb:
         """A ball around scale·Φ⁻¹(probability)."""
-        return around(decimal(self.scale)) * quantile(probability)
+        return self._width * quantile(probability)
 
     def divergence(self, order: Fraction, shift: Fraction) -> arb:
         """order·shift²/(2·scale²)."""
-        return around(order * shift**2 / (2 * decimal(self.scale) ** 2))
+        return around(order) * (around(shift) / self._width) ** 2 / 2
 
     def over_ball(self, order: Fraction, radius: Fraction, ball: NormBall) -> arb:
         """order·(radius·n^max(0, ½ − 1/d))²/(2·scale²), attained."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from flint import arb
 from scipy import special
 
 from certify.ball import NormBall
-from certify.exact import UndecidedError, decimal, floor
+from certify.exact import UndecidedError, decimal, floor, lower_tail
 from certify.exact import ball as around
 from certify.fields import require
 from certify.laws.law import GREY_LEVELS, Floats, require_scale
@@ -42,7 +42,7 @@ class GeneralizedNormal:
         """The law of that shape and scale."""
         return cls(scale, shape)
 
-    @property
+    @cached_property
     def _width(self) -> arb:
         return around(decimal(self.scale)) * _width(self.shape)
 
@@ -91,7 +91,7 @@ class GeneralizedNormal:
         width = self.scale * math.sqrt(math.gamma(1 / self.shape) / math.gamma(3 / self.shape))
         with np.errstate(divide="ignore"):
             places = np.log(shifts / width)
-        rows = [_sketched(self.shape, float(order)) for order in orders[:, 0]]
+        rows = _sketched(self.shape, tuple(orders[:, 0].tolist()))
         # Below the grid h is a square.
         square = 2 * np.minimum(places - _PLACES[0], 0)
         return np.asarray(np.exp([np.interp(places, _PLACES, row) + square for row in rows]))
@@ -103,8 +103,14 @@ class GeneralizedNormal:
         return floor(bound * self._width * GREY_LEVELS) + 2
 
 
+@lru_cache(maxsize=1 << 8)
 def _gamma(numerator: int, denominator: int) -> arb:
     return around(Fraction(numerator, denominator)).gamma()
+
+
+@lru_cache(maxsize=32)
+def _inverse(shape: int) -> arb:
+    return around(Fraction(1, shape))
 
 
 @lru_cache(maxsize=32)
@@ -113,41 +119,53 @@ def _width(shape: int) -> arb:
     return (_gamma(1, shape) / _gamma(3, shape)).sqrt()
 
 
-@lru_cache(maxsize=1 << 16)
 def _unit_quantile(shape: int, probability: Fraction) -> arb:
     """The quantile in units of a; not finite at 0 and 1."""
     if not 0 < probability < 1:
         return arb.nan()
-    if probability > Fraction(1, 2):
-        return -_unit_quantile(shape, 1 - probability)
-    inverse, tail = around(Fraction(1, shape)), around(2 * probability)
-    if probability == Fraction(1, 2):
+    if 2 * probability == 1:
         return arb(0)
-    guess = arb(float(special.gammainccinv(1 / shape, 2 * float(probability))))
-    for _ in range(3):  # Newton, towards the working precision
-        density = guess ** (inverse - 1) * (-guess).exp() / inverse.gamma()
-        guess = (guess + (guess.gamma_upper(inverse, 1) - tail) / density).mid()
-    margin = arb(2) ** -80
-    low, high = (guess * (1 - margin)).lower(), (guess * (1 + margin)).upper()
-    # Q falls: the root lies between if Q(low) is above and Q(high) below the tail.
-    if low.gamma_upper(inverse, 1) > tail and high.gamma_upper(inverse, 1) < tail:
-        return -(low.union(high) ** inverse)
+    tail, is_upper = lower_tail(probability)
+    inverse, twice = _inverse(shape), 2 * tail
+    guess = arb(float(special.gammainccinv(1 / shape, float(twice))))
+    for _ in range(_NEWTON_ROUNDS):
+        near = guess * arb(1, _NEWTON_WIDTH)
+        density = near ** (inverse - 1) * (-near).exp() / _gamma(1, shape)
+        # Interval Newton: a root of Q − 2·tail lies within if this does (mean value theorem).
+        root = guess + (guess.gamma_upper(inverse, 1) - twice) / density
+        if near.contains_interior(root):
+            return root**inverse if is_upper else -(root**inverse)
+        guess = root.mid()
     return arb.nan()
 
+
+# A guess in floats is this good, relatively, or Newton's method makes it so.
+_NEWTON_ROUNDS, _NEWTON_WIDTH = 8, arb(2) ** -40
 
 _PLACES = np.log(2.0) * np.arange(-64, 17) / 4
 
 
-@lru_cache(maxsize=1 << 12)
-def _sketched(shape: int, order: float) -> Floats:
-    """ln h in floats at shifts e^_PLACES widths, summed over a grid; huge where that fails."""
+@lru_cache(maxsize=1 << 8)
+def _sketched(shape: int, orders: tuple[float, ...]) -> list[Floats]:
+    """For each order ln h in floats at shifts e^_PLACES widths, summed over a grid; huge where that
+    fails."""
     z, u = np.linspace(-8.0, 3.5, 346), np.exp(_PLACES)[:, None]
-    exponent = (order - 1) * (z - u) ** shape - order * z**shape
-    values = np.exp(np.minimum(exponent, 600))
-    moments = values.sum(axis=1) / np.exp(-(z**shape)).sum()
-    whole = (values[:, 0] <= 1e-9 * values.max(axis=1)) & (exponent.max(axis=1) < 600)
+    still, moved = _even_power(z, shape), _even_power(z - u, shape)
+    total = np.exp(-still).sum()
     fisher = shape**2 * math.gamma(2 - 1 / shape) / math.gamma(1 / shape)
-    square = order * u[:, 0] ** 2 * fisher / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        far = np.where(whole, np.log(moments) / (order - 1), 1e4)
-    return np.asarray(np.log(np.where(square < 1e-6, square, far)))
+    found = []
+    for order in orders:
+        exponent = (order - 1) * moved - order * still
+        values = np.exp(np.minimum(exponent, 600))
+        whole = (values[:, 0] <= 1e-9 * values.max(axis=1)) & (exponent.max(axis=1) < 600)
+        square = order * u[:, 0] ** 2 * fisher / 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            far = np.where(whole, np.log(values.sum(axis=1) / total) / (order - 1), 1e4)
+        found.append(np.log(np.where(square < 1e-6, square, far)))
+    return found
+
+
+def _even_power(base: Floats, exponent: int) -> Floats:
+    """By multiplication, which is ten times as fast as a power."""
+    square = base * base
+    return np.asarray(math.prod([square] * (exponent // 2)))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from flint import arb
 
 from certify.ball import NormBall
 from certify.exact import ball as around
-from certify.exact import decimal, floor
+from certify.exact import decimal, floor, lower_tail
 from certify.laws.law import GREY_LEVELS, Floats, require_scale
 
 
@@ -42,7 +43,7 @@ class Laplace:
         """The law of that scale; shape is 1."""
         return cls(scale)
 
-    @property
+    @cached_property
     def _width(self) -> arb:
         return around(decimal(self.scale)) / arb(2).sqrt()
 
@@ -55,9 +56,9 @@ class Laplace:
         """λ·ln(2p) for p up to ½, and odd about it."""
         if not 0 < probability < 1:
             return arb.nan()
-        if probability > Fraction(1, 2):
-            return -self.quantile(1 - probability)
-        return self._width * around(2 * probability).log()
+        tail, is_upper = lower_tail(probability)
+        value = self._width * (2 * tail).log()
+        return -value if is_upper else value
 
     def divergence(self, order: Fraction, shift: Fraction) -> arb:
         """h as above; u + e^(−u) − 1 at order 1."""
