@@ -14,14 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.images import BadImage
-from service import openapi
+from service import job_routes, openapi
+from service.context import Service
 from service.failures import as_problem
 from service.head import Head
+from service.jobs.runner import Runner
 from service.keys import signer
 from service.pool import Pool, PoolError
 from service.problems import ProblemError
-from service.routes import Service, router
+from service.routes import router
 from service.settings import Settings
+from service.store.store import Store
 from service.verifying import Verifier
 
 DESCRIPTION = """Saliency maps under oath: which parts of a picture did the model look at, and how
@@ -45,8 +48,9 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = Service(settings, pool, signer(settings.signing_key), Verifier(settings))
+    app.state.service = _service(settings, pool)
     app.include_router(router)
+    app.include_router(job_routes.router)
     app.add_middleware(Head)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     for kind in (ProblemError, BadImage, PoolError, HTTPException, Exception):
@@ -54,16 +58,26 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     return app
 
 
+def _service(settings: Settings, pool: Pool) -> Service:
+    signs, store = signer(settings.signing_key), Store(settings.store_url, settings.data_dir)
+    runner = Runner(store, pool, settings, signs)
+    return Service(settings, pool, signs, Verifier(settings), store, runner)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    service.verifier.start()
-    await service.pool.start()
+    service.store.start()
     try:
+        service.verifier.start()
+        await service.pool.start()
+        service.runner.start()
         yield
     finally:
+        await service.runner.stop()
         await service.pool.stop()
         service.verifier.stop()
+        service.store.stop()
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -18,6 +18,7 @@ from service.pool import PoolError
 from service.problems import ProblemError
 from service.report import Refused
 from service.sources import Unreachable
+from service.store.opening import BadStore
 
 FAILED, IMPOSSIBLE = 1, 2
 console = Console(stderr=True)
@@ -36,7 +37,7 @@ def complaints() -> Iterator[None]:
         raise _refused(bad_image(error)) from None
     except ProblemError as error:
         raise _refused(error) from None
-    except (Impossible, BadKey, Unfit, DeviceError) as error:
+    except (Impossible, BadKey, BadStore, Unfit, DeviceError) as error:
         raise _end(str(error), IMPOSSIBLE) from None
     except UnknownModel as error:
         raise _end(str(error), IMPOSSIBLE) from None

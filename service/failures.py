@@ -58,6 +58,12 @@ def unavailable(detail: str, retry_after: int) -> ProblemError:
     return ProblemError("workers-unavailable", advice, headers={"Retry-After": str(retry_after)})
 
 
+def too_long(seconds: float) -> ProblemError:
+    """504: an answer that cannot be a job took longer than a request may wait."""
+    detail = f"no answer within {seconds:g} s, the longest that a request waits here"
+    return ProblemError("took-too-long", f"{detail}; ask for fewer samples")
+
+
 def bad_image(error: BadImage) -> ProblemError:
     """422: which property of the picture breaks which rule."""
     name = "image" if error.field == "image" else f"image {error.field}"

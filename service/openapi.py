@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service import problems, results, schemas
+from service.jobs.resources import Job, JobList
 from service.negotiation import EVENTS, JSON, NPY, PNG
 
 REFERENCE = "#/components/schemas/"
@@ -28,6 +29,8 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     schemas.EstimateUpload,
     results.EstimateAnswer,
     results.Progress,
+    Job,
+    JobList,
     results.ModelList,
     results.ModelCard,
     results.VerifyAnswer,
@@ -44,6 +47,17 @@ POSTED = (
 )
 JUDGED = (*POSTED, "unknown-model", "bad-image")
 SAMPLED = (*JUDGED, "model-unavailable", "workers-unavailable")
+WAITING = {
+    "Prefer": {
+        "schema": {"type": "string", "example": "respond-async, wait=10"},
+        "description": "RFC 7240. respond-async: make it a job that outlives this request. "
+        "wait=N: wait so many seconds; what takes longer is then a job",
+    },
+    "Idempotency-Key": {
+        "schema": {"type": "string", "maxLength": 255},
+        "description": "makes it a job; the same request with the same key is the same job",
+    },
+}
 BINARY = {"type": "string", "format": "binary"}
 STREAM = {
     "type": "string",
@@ -70,7 +84,37 @@ def answers(
     """The responses of a route: `model` as JSON, other content types, and problem types."""
     content = {JSON: {"schema": reference(model)}}
     content |= {kind: {"schema": dict(CONTENT[kind])} for kind in also}
-    made: dict[int | str, dict[str, Any]] = {200: {"description": says, "content": content}}
+    return _refused({200: {"description": says, "content": content}}, refusals)
+
+
+def streamed(says: str, refusals: Sequence[str] = ()) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route that answers server-sent events."""
+    content = {EVENTS: {"schema": {"type": "string", "description": says}}}
+    told = {"description": says, "content": content}
+    return _refused({200: told, 204: {"description": "Nothing more"}}, refusals)
+
+
+def later(made: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """`made`, and that the answer may come later: 202, and where the job is."""
+    where = {"description": "where the job is", "schema": {"type": "string"}}
+    applied = {"description": "which preferences were heeded", "schema": {"type": "string"}}
+    job = {
+        "description": "It takes longer: a job",
+        "headers": {"Location": where, "Preference-Applied": applied},
+        "content": {JSON: {"schema": reference(Job)}},
+    }
+    return {**made, 202: job}
+
+
+def parameters(place: str, known: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Optional parameters of a route, in its query or header."""
+    return [{"name": name, "in": place, "required": False, **says} for name, says in known.items()]
+
+
+def _refused(
+    made: dict[int | str, dict[str, Any]], refusals: Sequence[str]
+) -> dict[int | str, dict[str, Any]]:
+    """`made`, with the problems that there are besides."""
     for kind in (*refusals, "internal-error"):
         status = problems.KINDS[kind].status
         made.setdefault(status, _problem())

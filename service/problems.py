@@ -32,17 +32,22 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "empty-body": Kind(400, "The request body is empty"),
         "not-found": Kind(404, "There is nothing at this address"),
         "unknown-model": Kind(404, "No such model"),
+        "unknown-job": Kind(404, "No such job"),
         "method-not-allowed": Kind(405, "This address does not take that method"),
         "not-acceptable": Kind(406, "None of the accepted content types is on offer"),
+        "job-not-done": Kind(409, "The job has no certificate"),
+        "job-outdated": Kind(409, "The job was accepted by another version of the service"),
         "body-too-large": Kind(413, "The request body is too large"),
         "unsupported-content-type": Kind(415, "The content type of the body is not supported"),
         "invalid-parameters": Kind(422, "A parameter breaks its rule"),
         "bad-image": Kind(422, "The picture cannot be used"),
         "too-few-samples": Kind(422, "No outcome of so few samples could prove what is asked"),
+        "idempotency-mismatch": Kind(422, "Another request had this Idempotency-Key"),
         "internal-error": Kind(500, "The service failed; this is our fault"),
         "workers-unavailable": Kind(503, "No worker can take the request right now"),
         "model-unavailable": Kind(503, "The weights of this model are not on this server"),
         "verifier-busy": Kind(503, "Enough documents are being verified already"),
+        "took-too-long": Kind(504, "The answer took longer than a request may wait"),
     }
 )
 

@@ -126,8 +126,9 @@ class Progress(Wire):
     total: int
     seconds: float
     seconds_left: float | None = Field(
-        None, description="for all samples left, at this pace; sampling that may stop early may end "
-        "sooner. null: not known yet"
+        None,
+        description="for all samples left, at this pace; sampling that may stop early may end "
+        "sooner. null: not known yet",
     )
     at_least: int | None = Field(None, description="already proven: so many of the k stay")
     radius: float | None = Field(None, description="already proven: within this radius")

@@ -1,7 +1,6 @@
 """The HTTP routes: read, make the order, run the pipeline, answer in the content type asked for."""
 
 import asyncio
-from dataclasses import dataclass
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -9,33 +8,20 @@ from starlette.responses import Response, StreamingResponse
 
 from models import registry
 from service import answers, estimating, pipeline, results, schemas
-from service.failures import unavailable
-from service.keys import Signer
+from service.attendance import Gone, attended
+from service.context import owner, service
+from service.failures import too_long, unavailable
+from service.jobs import asking
+from service.jobs.asking import HUNG_UP
+from service.jobs.record import accepted
 from service.negotiation import EVENTS, JSON, NPY, PNG, choose
-from service.openapi import JUDGED, POSTED, SAMPLED, body
+from service.openapi import JUDGED, POSTED, SAMPLED, WAITING, body, later, parameters
 from service.openapi import answers as declared
 from service.orders import certify_order, estimate_order, explain_order, find_card
-from service.pool import Pool
+from service.preferences import preferences
 from service.requests import FORM, content_type, read, read_body
-from service.settings import Settings
-from service.verifying import Verifier
 
 router = APIRouter(default_response_class=Response)
-
-
-@dataclass(frozen=True)
-class Service:
-    """What routes work with."""
-
-    settings: Settings
-    pool: Pool
-    signer: Signer | None
-    verifier: Verifier
-
-
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
 
 
 def _json(answer: schemas.Wire) -> Response:
@@ -45,7 +31,7 @@ def _json(answer: schemas.Wire) -> Response:
 @router.post(
     "/v1/explain",
     tags=["explanations"],
-    responses=declared(results.ExplainAnswer, "The map", (PNG, NPY), SAMPLED),
+    responses=declared(results.ExplainAnswer, "The map", (PNG, NPY), (*SAMPLED, "took-too-long")),
     openapi_extra=body({JSON: schemas.ExplainRequest, FORM: schemas.ExplainUpload}),
 )
 async def explain(request: Request) -> Response:
@@ -53,51 +39,63 @@ async def explain(request: Request) -> Response:
 
     PNG is the map over the picture, application/octet-stream the map as .npy (float64).
     """
-    service = _service(request)
+    here = service(request)
     kind = choose(request.headers.get("accept"), (JSON, PNG, NPY))
-    parcel = await read(request, service.settings.max_body_bytes)
-    order = explain_order(parcel.fields, parcel.textual, service.settings)
+    parcel = await read(request, here.settings.max_body_bytes)
+    order = explain_order(parcel.fields, parcel.textual, here.settings)
     subject = await asyncio.to_thread(
-        pipeline.receive, parcel.picture, order.card, service.settings.max_pixels
+        pipeline.receive, parcel.picture, order.card, here.settings.max_pixels
     )
-    explained = await pipeline.explain(service.pool, order, subject)
+    work = pipeline.explain(here.pool, order, subject)
+    try:
+        explained = await attended(request, work, here.settings.longest_wait_seconds)
+    except Gone:
+        return Response(status_code=HUNG_UP)
+    except TimeoutError:
+        raise too_long(here.settings.longest_wait_seconds) from None
     return Response(await asyncio.to_thread(answers.explanation, explained, kind), media_type=kind)
 
 
 @router.post(
     "/v1/certify",
     tags=["explanations"],
-    responses=declared(
-        results.CertifyAnswer,
-        "The certificate",
-        (PNG, NPY, EVENTS),
-        (*SAMPLED, "too-few-samples"),
+    responses=later(
+        declared(
+            results.CertifyAnswer,
+            "The certificate",
+            (PNG, NPY, EVENTS),
+            (*SAMPLED, "too-few-samples", "idempotency-mismatch", "job-not-done"),
+        )
     ),
-    openapi_extra=body({JSON: schemas.CertifyRequest, FORM: schemas.CertifyUpload}),
+    openapi_extra={
+        **body({JSON: schemas.CertifyRequest, FORM: schemas.CertifyUpload}),
+        "parameters": parameters("header", WAITING),
+    },
 )
 async def certify(request: Request) -> Response:
     """Certify: how far can anyone tamper with the picture before the explanation changes?
 
     PNG is the certified regions over the picture, application/octet-stream the radius of each
-    feature as .npy (float64, rows x columns), text/event-stream shows progress on the way.
+    feature as .npy (float64, rows x columns), text/event-stream shows progress on the way. With
+    Prefer or Idempotency-Key, and where it takes longer than a request may wait, it is a job: 202,
+    and Location says where.
     """
-    service = _service(request)
+    here = service(request)
     kind = choose(request.headers.get("accept"), (JSON, PNG, NPY, EVENTS))
-    parcel = await read(request, service.settings.max_body_bytes)
-    order = await asyncio.to_thread(certify_order, parcel.fields, parcel.textual, service.settings)
+    wish = preferences(request.headers)
+    parcel = await read(request, here.settings.max_body_bytes)
+    order = await asyncio.to_thread(certify_order, parcel.fields, parcel.textual, here.settings)
     subject = await asyncio.to_thread(
-        pipeline.receive, parcel.picture, order.card, service.settings.max_pixels
+        pipeline.receive, parcel.picture, order.card, here.settings.max_pixels
     )
-    steps = pipeline.certify(service.pool, order, subject, proofs=kind == EVENTS)
+    record = accepted(order, subject, owner(request), wish.idempotency)
+    if wish.durable:
+        return await asking.durable(here, request, record, kind, wish)
     if kind == EVENTS:
-        stream = answers.events(steps, service.settings.retry_after_seconds, service.signer)
+        steps = pipeline.certify(here.pool, order, subject, proofs=True)
+        stream = answers.events(steps, here.settings.retry_after_seconds, here.signer)
         return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
-    try:
-        certified = await pipeline.last(steps, request.is_disconnected)
-    except pipeline.Abandoned:
-        return Response(status_code=499)
-    made = await asyncio.to_thread(answers.certificate, certified, kind, service.signer)
-    return Response(made, media_type=kind)
+    return await asking.attached(here, request, record, kind, wish)
 
 
 @router.post(
@@ -111,16 +109,14 @@ async def estimate(request: Request) -> Response:
 
     Takes what /v1/certify takes; the picture may be left out. Reaches no model.
     """
-    service = _service(request)
+    here = service(request)
     choose(request.headers.get("accept"), (JSON,))
-    parcel = await read(request, service.settings.max_body_bytes, picture_needed=False)
-    order = await asyncio.to_thread(estimate_order, parcel.fields, parcel.textual, service.settings)
+    parcel = await read(request, here.settings.max_body_bytes, picture_needed=False)
+    order = await asyncio.to_thread(estimate_order, parcel.fields, parcel.textual, here.settings)
     if parcel.picture:
-        limit = service.settings.max_pixels
+        limit = here.settings.max_pixels
         await asyncio.to_thread(pipeline.receive, parcel.picture, order.card, limit)
-    return _json(
-        await asyncio.to_thread(estimating.estimate, service.pool, order, service.settings)
-    )
+    return _json(await asyncio.to_thread(estimating.estimate, here.pool, order, here.settings))
 
 
 @router.get(
@@ -160,11 +156,11 @@ async def show_model(request: Request, name: str) -> Response:
 )
 async def verify(request: Request) -> Response:
     """Verify a certificate document: recompute every claim from its evidence."""
-    service = _service(request)
+    here = service(request)
     choose(request.headers.get("accept"), (JSON,))
     content_type(request, (JSON,))
-    document = await read_body(request, service.settings.max_body_bytes)
-    return _json(await service.verifier.verify(document))
+    document = await read_body(request, here.settings.max_body_bytes)
+    return _json(await here.verifier.verify(document))
 
 
 @router.get(
@@ -184,10 +180,10 @@ async def health() -> Response:
 )
 async def ready(request: Request) -> Response:
     """Can requests be answered now? A heartbeat goes through the workers first."""
-    service = _service(request)
-    found = await service.pool.heartbeat()
+    here = service(request)
+    found = await here.pool.heartbeat()
     if not found.ready:
-        raise unavailable(found.detail, service.settings.retry_after_seconds)
+        raise unavailable(found.detail, here.settings.retry_after_seconds)
     workers = [
         results.WorkerState(name=each.name, state=each.state, restarts=each.restarts)
         for each in found.workers

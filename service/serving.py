@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import socket
+import time
 from pathlib import Path
 
 import uvicorn
 from rich.console import Console
 
 from service.app import create_app
+from service.context import Service
 from service.fitness import check
 from service.output import curl_line
 from service.peers import Limits
@@ -17,9 +19,9 @@ from service.settings import Settings, bundled_photo
 from service.workers import WorkerPool
 
 POLL_SECONDS = 0.1
-# How long requests may still take once the server is to end; after that they are told 503, and
-# whoever does not take that answer is cut off.
-GRACE_SECONDS, FAREWELL_SECONDS = 2, 10
+# Once the server is to end, requests may still take AFFIDAVIT_DRAIN_SECONDS. After that they are
+# answered with where their job is, or 503, and whoever does not take that answer is cut off.
+FAREWELL_SECONDS = 10
 EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -38,17 +40,18 @@ async def serve(settings: Settings, console: Console) -> None:
     """Serve until interrupted; says the address at once and a curl line when workers answer.
 
     Raises OSError if the address is taken or not ours, BadKey for a signing key that is not fit,
-    Unfit if no request could be answered.
+    BadStore if jobs could not be kept, Unfit if no request could be answered.
     """
     check(settings)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     pool = worker_pool(settings)
     app, listening = create_app(settings, pool), _listen(settings)
+    app.state.service.store.start()
     config = uvicorn.Config(
         app,
         log_level="warning",
         log_config=None,
-        timeout_graceful_shutdown=FAREWELL_SECONDS,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + FAREWELL_SECONDS,
     )
     server, url = uvicorn.Server(config), address(settings.host, listening.getsockname()[1])
     console.print(f"affidavit serves on {url}", highlight=False, soft_wrap=True)
@@ -56,7 +59,7 @@ async def serve(settings: Settings, console: Console) -> None:
     signs = f"signed with key {signer.keyid}" if signer else "not signed"
     console.print(f"documents are {signs}", highlight=False, soft_wrap=True)
     herald = asyncio.create_task(_herald(pool, server, url, settings, console))
-    farewell = asyncio.create_task(_farewell(pool, server))
+    farewell = asyncio.create_task(_farewell(app.state.service, server))
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -95,12 +98,16 @@ async def _herald(
     console.print(f"\ninterface: {url}/openapi.json", highlight=False, soft_wrap=True)
 
 
-async def _farewell(pool: Pool, server: uvicorn.Server) -> None:
-    """Once the server is to end, let short requests finish and then fail the others."""
+async def _farewell(service: Service, server: uvicorn.Server) -> None:
+    """Once the server is to end, let requests finish for a while, keep jobs, fail the others."""
     while not server.should_exit:
         await asyncio.sleep(POLL_SECONDS)
-    await asyncio.sleep(GRACE_SECONDS)
-    await pool.stop()
+    seconds = service.settings.drain_seconds
+    deadline = time.monotonic() + seconds
+    await service.runner.stop(seconds)
+    while server.server_state.tasks and time.monotonic() < deadline:
+        await asyncio.sleep(POLL_SECONDS)
+    await service.pool.stop()
 
 
 def _near(path: Path) -> Path:

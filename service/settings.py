@@ -58,6 +58,36 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(
         default=5.0, gt=0, description="how long /readyz waits for a worker to answer"
     )
+    data_dir: Path = Field(
+        default=Path("affidavit-data"), description="folder of the store, where no URL is given"
+    )
+    store_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="where jobs and keys are kept: postgresql://… or sqlite:///…; unset: a file",
+    )
+    keep_hours: float = Field(
+        default=24.0, gt=0, description="how long a finished job and its certificate are kept"
+    )
+    jobs_at_once: int = Field(
+        default=8, ge=1, le=1000, description="jobs at work at once, in turns; others wait"
+    )
+    longest_wait_seconds: float = Field(
+        default=100.0,
+        ge=0,
+        description="longest that a request waits; a certificate is then a job (202)",
+    )
+    checkpoint_seconds: float = Field(
+        default=1.0, ge=0, description="how often the evidence of a job is saved"
+    )
+    lease_seconds: float = Field(
+        default=15.0, ge=0.2, description="how long after a server died another takes its jobs"
+    )
+    drain_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="how long requests may still take once the server is to end",
+    )
     signing_key: Path | None = Field(
         default=None,
         description="file of the Ed25519 key that signs documents; unset: they are unsigned",

@@ -4,7 +4,7 @@ Whoever works on a job holds a lease on it, and every write of theirs is refused
 no more: a process that was thought dead can spoil nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,7 @@ class Point:
 
     drawn: int
     target: int
-    progress: str
+    progress: str | None
 
 
 HEAD = tuple(JOBS.c[name] for name in Head.__dataclass_fields__)
@@ -156,18 +156,20 @@ def checkpoint(
     return held
 
 
-def forget(connection: Connection, job: str, holder: str) -> bool:
-    """Drop all evidence of a job, which then begins anew; whether it is still held."""
-    held = _write(connection, job, _held(holder), drawn=0, target=None, progress=None)
+def begin_anew(connection: Connection, job: str, holder: str, asked: str) -> bool:
+    """Drop all evidence of a job, which from now on is this; whether it is still held."""
+    held = _write(connection, job, _held(holder), asked=asked, drawn=0, target=None, progress=None)
     if held:
         connection.execute(delete(PARTS).where(PARTS.c.job == job))
     return held
 
 
-def renew(connection: Connection, holder: str, until: float) -> frozenset[str]:
-    """Prolong every lease of this holder; the jobs that it still holds."""
-    mine = update(JOBS).where(_held(holder)).values(lease=until).returning(JOBS.c.id)
-    return frozenset(connection.execute(mine).scalars())
+def renew(
+    connection: Connection, holder: str, names: Sequence[str], until: float
+) -> frozenset[str]:
+    """Prolong this holder's leases of these jobs; those that it still holds."""
+    mine = update(JOBS).where(_held(holder), JOBS.c.id.in_(names)).values(lease=until)
+    return frozenset(connection.execute(mine.returning(JOBS.c.id)).scalars())
 
 
 def release(connection: Connection, job: str, holder: str, now: float) -> bool:

@@ -27,7 +27,9 @@ class Store:
         self._threads: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
-        """Open it and bring its schema up to date. Raises BadStore."""
+        """Open it, unless it is, and bring its schema up to date. Raises BadStore."""
+        if self._engine is not None:
+            return
         url: URL = opening.address(self._url, self._folder)
         self._engine = opening.engine(url)
         opening.private(url)

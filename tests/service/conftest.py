@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -145,6 +146,12 @@ class Client:
     ) -> httpx.Response:
         body = {"model": "digits-tiny", "image": base64.b64encode(picture).decode()} | fields
         return self.post("/v1/explain", json=body, headers={"accept": accept})
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has a store of its own."""
+    monkeypatch.setenv("AFFIDAVIT_DATA_DIR", str(tmp_path / "data"))
 
 
 @pytest.fixture(scope="session")

@@ -213,29 +213,32 @@ def test_an_address_without_a_server_is_said_in_words() -> None:
         asyncio.run(Remote("http://127.0.0.1:9").models())
 
 
-def test_an_interrupted_server_answers_what_is_at_work_and_takes_its_worker_along(
+def test_an_interrupted_server_keeps_or_answers_what_is_at_work_and_takes_its_worker_along(
     picture: bytes, tmp_path: Path
 ) -> None:
-    process = serve(tmp_path)
+    process = serve(tmp_path, AFFIDAVIT_DRAIN_SECONDS="0.5")
     assert process.stdout is not None
     with process.stdout as lines:
         url = lines.readline().removeprefix("affidavit serves on ").strip()
         next(line for line in lines if line.startswith("curl "))
         running = Server(process.pid, url, "", tmp_path)
         worker = running.worker()
+
+        def ask(verb: str, **fields: str) -> httpx.Response:
+            form = {"model": "digits-tiny", "samples": str(MANY)} | fields
+            files = {"image": ("p.png", picture)}
+            return httpx.post(f"{url}/v1/{verb}", files=files, data=form, timeout=PATIENCE)
+
         with ThreadPoolExecutor() as threads:
-            asked = threads.submit(
-                httpx.post,
-                f"{url}/v1/certify",
-                files={"image": ("p.png", picture)},
-                data={"model": "digits-tiny", "samples": str(MANY)},
-                timeout=PATIENCE,
-            )
+            certifying = threads.submit(ask, "certify")
+            explaining = threads.submit(ask, "explain", method="smoothgrad")
             wait_until(running, "busy")
+            time.sleep(0.5)
             process.send_signal(signal.SIGTERM)
-            response = asked.result(PATIENCE)
+            kept, failed = certifying.result(PATIENCE), explaining.result(PATIENCE)
         process.wait(PATIENCE)
-    assert response.status_code == 503 and "stopping" in response.json()["detail"]
+    assert kept.status_code == 202 and kept.headers["location"] == f"/v1/jobs/{kept.json()['id']}"
+    assert failed.status_code == 503 and "stopping" in failed.json()["detail"]
     assert not Path(f"/proc/{worker}").exists()
 
 

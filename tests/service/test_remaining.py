@@ -117,4 +117,5 @@ def test_progress_says_how_long_it_takes_and_carries_the_certificate_so_far(
     assert last.seconds_left == 0
     assert last.samples == 700 and last.proven_samples == 576
     assert max(spot.radius for spot in last.curve) > 0
-    assert [s.at_least for s in last.curve] == sorted((s.at_least for s in last.curve), reverse=True)
+    kept = [spot.at_least for spot in last.curve]
+    assert kept == sorted(kept, reverse=True)

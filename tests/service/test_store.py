@@ -108,10 +108,11 @@ def test_listing_pages_from_new_to_old_without_gaps(store: Store) -> None:
 def test_only_one_holder_gets_a_job_and_the_oldest_goes_first(store: Store) -> None:
     for number in (3, 1, 2):
         store.now(jobs.accept, new(number), 1.0)
-    assert store.now(jobs.claim, ME, 10.0, 20.0, 2) == [new(1).id, new(2).id]
+    mine = store.now(jobs.claim, ME, 10.0, 20.0, 2)
+    assert mine == [new(1).id, new(2).id]
     assert store.now(jobs.claim, OTHER, 10.0, 20.0, 2) == [new(3).id]
     assert store.now(jobs.claim, OTHER, 19.0, 29.0, 2) == []
-    assert store.now(jobs.renew, ME, 40.0) == {new(1).id, new(2).id}
+    assert store.now(jobs.renew, ME, mine, 40.0) == set(mine)
     assert store.now(jobs.claim, OTHER, 30.0, 60.0, 9) == [new(3).id]
     assert store.now(jobs.claim, OTHER, 41.0, 60.0, 9) == [new(1).id, new(2).id]
 
@@ -143,8 +144,8 @@ def test_evidence_grows_and_is_read_back_in_order(store: Store) -> None:
     head = store.now(jobs.head, job, "")
     assert head is not None and (head.drawn, head.progress) == (128, '{"samples":128}')
     assert store.now(jobs.backlog) == 100 - 128
-    assert store.now(jobs.forget, job, ME)
-    assert store.now(jobs.load, job) == jobs.Kept(new(), None, ())
+    assert store.now(jobs.begin_anew, job, ME, '{"anew":1}')
+    assert store.now(jobs.load, job) == jobs.Kept(new(asked='{"anew":1}'), None, ())
 
 
 def test_whoever_lost_the_lease_can_write_nothing_more(store: Store) -> None:
@@ -152,11 +153,11 @@ def test_whoever_lost_the_lease_can_write_nothing_more(store: Store) -> None:
     assert store.now(jobs.take, job, OTHER, 21.0, 40.0)
     point = Point(64, 7, "{}")
     assert not store.now(jobs.checkpoint, job, ME, point, 0, b"late", 22.0)
-    assert not store.now(jobs.forget, job, ME)
+    assert not store.now(jobs.begin_anew, job, ME, "")
     assert not store.now(jobs.finish, job, ME, {"k": b"late"}, 22.0, 99.0)
     assert not store.now(jobs.fail, job, ME, "{}", 22.0, 99.0)
     assert not store.now(jobs.release, job, ME, 22.0)
-    assert store.now(jobs.renew, ME, 99.0) == frozenset()
+    assert store.now(jobs.renew, ME, [job], 99.0) == frozenset()
     assert store.now(jobs.load, job).parts == ()
     assert store.now(jobs.release, job, OTHER, 23.0)
     assert store.now(jobs.claim, ME, 24.0, 30.0, 1) == [job]
@@ -189,7 +190,7 @@ def test_nothing_comes_after_a_final_state(store: Store) -> None:
     assert not store.now(jobs.finish, job, ME, {}, 13.0, 50.0)
     assert not store.now(jobs.checkpoint, job, ME, Point(1, 1, "{}"), 0, b"", 13.0)
     assert store.now(jobs.claim, ME, 99.0, 199.0, 9) == []
-    assert store.now(jobs.renew, ME, 99.0) == frozenset()
+    assert store.now(jobs.renew, ME, [job], 99.0) == frozenset()
 
 
 def test_the_table_of_states_is_the_one_written_down() -> None:

@@ -1,0 +1,161 @@
+"""A job as the pipeline knows it, and as the store keeps it.
+
+Everything that decides the document is settled when the job is accepted and kept with it: the
+resolved order with its key, the picture as the network sees it, the time, the identifier.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from certify.document import Asked
+from certify.evidence import Evidence
+from certify.plan import Question
+from models import registry
+from models.registry import UnknownModel
+from service.messages import Drawn
+from service.orders import CertifyOrder, Noise
+from service.pipeline import SOFTWARE, Issue, Subject
+from service.problems import ProblemError
+from service.store.jobs import Kept, New
+
+CHANNELS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A job that was accepted. `software` is what it was accepted with, and what drew its
+    evidence."""
+
+    id: str
+    owner: str
+    created: float
+    idempotency: str | None
+    order: CertifyOrder
+    subject: Subject
+    issue: Issue
+    software: dict[str, str]
+
+
+class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the store keeps of a Record beside its columns."""
+
+    version: Literal[1]
+    weights: str
+    target: int | None
+    noise: Noise
+    question: Question
+    asked: Asked
+    pictures: bool
+    image: str
+    file: str
+    issue: Issue
+    software: dict[str, str]
+
+
+def accepted(order: CertifyOrder, subject: Subject, owner: str, idempotency: str | None) -> Record:
+    """A new job, with the identifier and time of its document."""
+    name = uuid.uuid4()
+    issue = Issue.fresh(name)
+    return Record(name.hex, owner, time.time(), idempotency, order, subject, issue, SOFTWARE)
+
+
+def write(record: Record) -> New:
+    """The record for the store."""
+    order, subject = record.order, record.subject
+    written = Written(
+        version=1,
+        weights=order.card.weights,
+        target=order.target,
+        noise=order.noise,
+        question=order.question,
+        asked=order.asked,
+        pictures=order.pictures,
+        image=subject.digest,
+        file=subject.file,
+        issue=record.issue,
+        software=record.software,
+    )
+    return New(
+        id=record.id,
+        owner=record.owner,
+        created=record.created,
+        idempotency=record.idempotency,
+        digest=digest(order, subject),
+        model=order.card.name,
+        samples=order.noise.samples,
+        asked=msgspec.json.encode(written).decode(),
+        picture=subject.picture.tobytes(),
+    )
+
+
+def renewed(record: Record) -> Record:
+    """The record for this version of the service, which is to begin anew."""
+    return replace(record, software=SOFTWARE)
+
+
+def digest(order: CertifyOrder, subject: Subject) -> str:
+    """SHA-256 of what was asked: the same for a request that is sent again, as JSON or as a form.
+
+    A key that was made here is no part of it: it is another one each time.
+    """
+    noise = replace(order.noise, key="") if order.noise.fresh else order.noise
+    parts = (order.card.weights, order.target, noise, order.question, order.asked, order.pictures)
+    return hashlib.sha256(msgspec.json.encode((*parts, subject.file))).hexdigest()
+
+
+def read(kept: Kept) -> Record:
+    """The record that the store kept. Raises ProblemError job-outdated."""
+    new = kept.new
+    try:
+        written = msgspec.json.decode(new.asked, type=Written)
+        card = registry.card(new.model)
+    except (msgspec.DecodeError, UnknownModel, ValueError) as error:
+        raise _outdated(f"the job is of another version of this server: {error}") from error
+    if card.weights != written.weights:
+        raise _outdated(f"{card.name} has other weights than when the job was accepted")
+    pixels = np.frombuffer(new.picture, np.uint8).reshape(card.size, card.size, CHANNELS)
+    target = written.target if kept.target is None else kept.target
+    noise, question, asked = written.noise, written.question, written.asked
+    order = CertifyOrder(card, target, noise, question, asked, written.pictures)
+    subject = Subject(pixels, written.image, written.file)
+    return Record(
+        new.id,
+        new.owner,
+        new.created,
+        new.idempotency,
+        order,
+        subject,
+        written.issue,
+        written.software,
+    )
+
+
+def _outdated(why: str) -> ProblemError:
+    return ProblemError("job-outdated", f"{why}; send the request again")
+
+
+def pack(parts: Sequence[Evidence]) -> tuple[int, bytes]:
+    """The first sample of these parts together, and the bytes to keep of them."""
+    whole = merged(parts)
+    return whole.ranges[0][0], msgspec.msgpack.encode(Drawn.of(whole))
+
+
+def unpack(parts: Sequence[bytes]) -> Evidence | None:
+    """The evidence that was kept; None if none was."""
+    opened = [msgspec.msgpack.decode(part, type=Drawn).evidence() for part in parts]
+    return merged(opened) if opened else None
+
+
+def merged(parts: Sequence[Evidence]) -> Evidence:
+    """All parts as one; in pairs, so that long evidence is not copied once for each part."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return merged(parts[:middle]).merge(merged(parts[middle:]))

@@ -1,0 +1,96 @@
+"""One job at work in this process: its evidence so far, what is not saved yet, who watches."""
+
+import asyncio
+from dataclasses import replace
+
+from certify.evidence import Evidence
+from certify.plan import Plan
+from service.jobs.record import Record
+from service.orders import CertifyOrder
+from service.pipeline import Certified, Notes
+from service.results import Progress
+
+
+class SetAside(Exception):
+    """This process works on the job no more; it waits in the store."""
+
+
+class Taken(Exception):
+    """The job was cancelled, or another process took it."""
+
+
+class Running:
+    """A job between its start here and its end here.
+
+    kept: whether it is in the store, and may outlive the request and the process. outcome: the
+    certificate, once it is made and, where it is kept, in the store; or why there is none.
+    """
+
+    def __init__(self, record: Record, *, kept: bool, evidence: Evidence | None = None) -> None:
+        self.record = record
+        self.kept = kept
+        self.target = record.order.target
+        self.evidence = evidence
+        self.unsaved: list[Evidence] = []
+        self.progress: Progress | None = None
+        self.saved_at = float("-inf")
+        self.lock = asyncio.Lock()
+        self.outcome: asyncio.Future[Certified] = asyncio.get_running_loop().create_future()
+        # Nobody may be waiting for it.
+        self.outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.task: asyncio.Task[None] | None = None
+        self._bell = asyncio.Event()
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.record.id
+
+    @property
+    def samples(self) -> int:
+        """Samples drawn so far."""
+        return self.evidence.samples if self.evidence is not None else 0
+
+    @property
+    def left(self) -> int:
+        """Samples that may still be drawn."""
+        return self.record.order.noise.samples - self.samples
+
+    def order(self) -> CertifyOrder:
+        """The order, of the class that is explained once that is known."""
+        return replace(self.record.order, target=self.target)
+
+    def notes(self) -> Notes:
+        """What the pipeline goes on from, and where it leaves what it draws."""
+        return Notes(self.record.issue, self.evidence, self._keep)
+
+    async def _keep(self, plan: Plan, part: Evidence, evidence: Evidence) -> None:
+        self.target, self.evidence = plan.target, evidence
+        self.unsaved.append(part)
+
+    def tell(self, progress: Progress) -> None:
+        """Progress for whoever watches."""
+        self.progress = progress
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake whoever watches."""
+        self._bell.set()
+        self._bell = asyncio.Event()
+
+    async def news(self, seconds: float) -> None:
+        """Return when there is something new, or after so many seconds."""
+        try:
+            await asyncio.wait_for(self._bell.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def settle(self, outcome: Certified | Exception) -> None:
+        """The end of it here; the first one counts."""
+        if self.outcome.done():
+            return
+        if isinstance(outcome, Exception):
+            self.outcome.set_exception(outcome)
+        else:
+            self.outcome.set_result(outcome)
+        self.ring()
