@@ -104,10 +104,14 @@ class Budget:
         """The failure probability of one feature's two bounds."""
         return self._each(self.split.features, features)
 
+    def each_pair(self, features: int) -> Fraction:
+        """The failure probability of one pair's two bounds."""
+        return self._each(self.split.pairs, features * (features - 1))
+
     def pairs_lower(self, successes: Units, features: int) -> Units:
         """Lower bounds on any of the ordered pairs of features, two-sided, all pairs at once:
         whoever chooses which pairs to look at may do so by the same samples."""
-        each = self._each(self.split.pairs, features * (features - 1))
+        each = self.each_pair(features)
         return lower_bounds(successes, self.samples, self.confidence, each, self.slack)
 
     def prediction(self, successes: int) -> Bounds:
@@ -173,19 +177,14 @@ def _proven_unit(
     return largest(proves, guess, ONE)
 
 
-def _sequence_log_wealth(successes: Floats, trials: int, probability: Floats) -> Floats:
-    failures = trials - successes
-    mixture = special.betaln(successes + 0.5, failures + 0.5) - special.betaln(0.5, 0.5)
-    bet = special.xlogy(successes, probability) + special.xlog1py(failures, -probability)
-    return np.asarray(mixture - bet)
-
-
 def _sequence_guess(successes: Floats, trials: int, failure: float) -> Floats:
-    low, high = np.zeros_like(successes), successes / trials
+    failures, low, high = trials - successes, np.zeros_like(successes), successes / trials
+    mixture = special.betaln(successes + 0.5, failures + 0.5) - special.betaln(0.5, 0.5)
     for _ in range(60):
         middle = (low + high) / 2
+        bet = special.xlogy(successes, middle) + special.xlog1py(failures, -middle)
         # Wealth falls with the probability up to the observed frequency.
-        outside = _sequence_log_wealth(successes, trials, middle) >= -np.log(failure)
+        outside = mixture - bet >= -np.log(failure)
         low, high = np.where(outside, middle, low), np.where(outside, high, middle)
     return low
 

@@ -6,14 +6,16 @@ and why, costs nothing.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from certify.certificate import Certificate, certify
+from certify.certificate import Certificate, budget_of, certify
 from certify.claims import at_least, swaps_for
+from certify.confidence import METHODS
 from certify.document import Asked
 from certify.evidence import Evidence
 from certify.exact import decimal
@@ -24,6 +26,8 @@ STRIDE, SHARE = 64, 8
 # Routes search in floats for the best proof; a claim this close to the best is not called hopeless.
 MARGIN = 1e-3
 _BLOCK = 1024
+# What the rounding of floats may do to a step from one bound to the next.
+_ROUNDING = 1e-6
 
 Reason = Literal["proven", "futile", "spent"]
 
@@ -97,9 +101,15 @@ def favourable(plan: Plan, evidence: Evidence, question: Question) -> Certificat
     stands against one for a more voted. Counts stay what they are, and every bound is the loosest
     the counts allow (proof in docs/stopping.md). None if there are fewer votes in a sample than k:
     then this is further off than anything that can happen, and some routes say nothing about it.
-    None, too, where samples give points: nothing of the kind is proven for them.
+    None, too, where samples give points: nothing of the kind is proven for them; and if the bounds
+    on pairs are not what the proof asks of them, which has not been seen.
     """
     if not plan.votes_only or plan.recipe.votes < question.k:
+        return None
+    each = budget_of(plan, question, question.samples)
+    if evidence.votes is not None and not increments_rise(
+        question.samples, float(each.each_pair(plan.features))
+    ):
         return None
     best = np.zeros(plan.features, dtype=bool)
     best[np.argsort(-evidence.counts, kind="stable")[: question.k]] = True
@@ -116,6 +126,19 @@ def favourable(plan: Plan, evidence: Evidence, question: Question) -> Certificat
         predictions=predictions,
     )
     return certify(plan, lined_up, question)
+
+
+@lru_cache(maxsize=64)
+def increments_rise(samples: int, failure: float) -> bool:
+    """Whether each count more raises the anytime lower bound by no less than the one before did.
+
+    For every count of `samples`, in floats. That votes which are lined up suit the pairwise route
+    best rests on it (docs/stopping.md), so it is looked at for the very numbers in question.
+    """
+    counts = np.arange(1.0, samples + 1)
+    lower = np.concatenate([[0.0], METHODS["anytime"].guess(counts, samples, failure)])
+    steps = np.diff(lower)
+    return bool(np.all(np.maximum.accumulate(steps) <= steps * (1 + _ROUNDING)))
 
 
 def _lined_up(counts: NDArray[np.int64], samples: int) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -10,11 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certify.certificate import Certificate, certify
-from certify.confidence import METHODS
+from certify.confidence import METHODS, ONE, lower_bounds
 from certify.document import Asked
 from certify.evidence import VOTES_FEATURES, Evidence
+from certify.noise import Gaussian, GeneralizedNormal, Laplace, Law
+from certify.pairwise import pair_radii
 from certify.plan import Plan, Question, Recipe
-from certify.stopping import Ending, checkpoints, ending, favourable, proves, wanted
+from certify.stopping import (
+    Ending,
+    checkpoints,
+    ending,
+    favourable,
+    increments_rise,
+    proves,
+    wanted,
+)
 
 MakePlan = Callable[..., Plan]
 # A failure probability at which so few samples prove something.
@@ -66,6 +77,36 @@ def test_a_vote_in_favour_never_loosens_a_bound(failure: float) -> None:
     }
     for n in range(1, 119):
         assert (lower[n] <= lower[n + 1][1:] + 1e-12).all()
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 10, 97, 1000, 10_000, 100_000])
+@pytest.mark.parametrize("failure", [0.9, 0.05, 1e-6, 1e-12])
+def test_one_vote_more_is_worth_no_less_than_the_one_before(samples: int, failure: float) -> None:
+    """What the lemma about lined-up votes asks of the bound."""
+    assert increments_rise(samples, failure)
+
+
+@pytest.mark.parametrize("law", [Gaussian(0.25), Laplace(0.25), GeneralizedNormal(0.25, 6)])
+@pytest.mark.parametrize("failure", [0.5, 1e-3])
+def test_lined_up_votes_suit_a_pair_best(law: Law, failure: float) -> None:
+    """The lemma's conclusion, for every difference and every number of votes against it."""
+    samples = 40
+    lower = lower_bounds(
+        np.arange(samples + 1), samples, "anytime", Fraction(failure), Fraction(1, 10**9)
+    )
+    for difference in range(1, samples + 1):
+        against = np.arange((samples - difference) // 2 + 1)
+        radii = pair_radii(lower[against + difference], ONE - lower[samples - against], law)
+        assert (radii <= radii[0] + 1).all()
+
+
+def test_nothing_is_called_futile_where_the_lemma_does_not_hold(
+    make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, evidence = make_plan(9, votes=3), drawn(100, 1.0)
+    assert favourable(plan, evidence, BUDGET) is not None
+    monkeypatch.setattr("certify.stopping.increments_rise", lambda samples, failure: False)
+    assert favourable(plan, evidence, BUDGET) is None
 
 
 @pytest.fixture(scope="module")
