@@ -9,23 +9,23 @@ from models.loading import Network
 
 
 class Kept:
-    """F(x) for one picture x, F the network up to a layer, and how far from it a picture may be.
+    """F(x) for a picture x in each lane, F the network up to a layer, and how far from it to stay.
 
-    `limit` = tolerance · standard deviation of F(x), both in the layer's units. Every pass has
-    exactly `lanes` pictures, so that a picture's distance is the same number whoever asks. Only the
-    modules up to the layer ever run.
+    `deviations`: the standard deviation of each F(x); `limits`: tolerance times that; float64
+    (lanes,), in the layer's units. Every pass has exactly these lanes, so that the distance of a
+    picture is the same number whoever asks. Only the modules up to the layer ever run.
     """
 
-    def __init__(self, network: Network, search: Search, picture: Tensor) -> None:
+    def __init__(self, network: Network, search: Search, pictures: Tensor) -> None:
+        """For float32 pictures (lanes, height, width, 3)."""
         self._network = network
         self.front = front(network.module, search.layer)
         self.field = field(self.front)
-        self.lanes = network.card.lanes
-        clean = picture.expand(self.lanes, -1, -1, -1)
+        self.lanes = len(pictures)
         with torch.no_grad():
-            self.values = self._values(clean)[:1]
-        self.deviation = float(self.values.double().std(correction=0))
-        self.limit = search.tolerance * self.deviation
+            self.values = self._values(pictures)
+        self.deviations = self.values.double().flatten(1).std(dim=1, correction=0)
+        self.limits = search.tolerance * self.deviations
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -33,16 +33,17 @@ class Kept:
         return self.values.shape[2], self.values.shape[3]
 
     def distance(self, images: Tensor) -> Tensor:
-        """|F(image) − F(x)| for float32 (lanes, height, width, 3), as float64 (lanes, c, h, w)."""
+        """|F(image) − F(x)| lane by lane, float64 (lanes, c, h, w); images like the pictures."""
         with torch.no_grad():
             return self._apart(images).double()
 
     def pull(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The distance, and the slope at the images of Σ (|F(image) − F(x)| − limit)⁺."""
+        """The distance, and the slope at the images of Σ (|F(image) − F(x)| − limits)⁺."""
         pixels = images.detach().requires_grad_()
         with torch.enable_grad():
             apart = self._apart(pixels)
-            (slope,) = torch.autograd.grad((apart - self.limit).clamp_min(0).sum(), pixels)
+            over = (apart - self.limits[:, None, None, None].float()).clamp_min(0)
+            (slope,) = torch.autograd.grad(over.sum(), pixels)
         return apart.detach().double(), slope
 
     def _apart(self, images: Tensor) -> Tensor:

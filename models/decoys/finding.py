@@ -17,7 +17,7 @@ from models.decoys.constraint import Kept
 from models.decoys.lattice import SIGNS, Board, Lattice
 from models.decoys.records import Records
 from models.decoys.search import Search
-from models.decoys.solver import Solution, solve
+from models.decoys.solver import Solution, solve, together
 from models.loading import Network
 
 
@@ -43,9 +43,20 @@ class Finder:
             given = f"{picture.dtype} {picture.shape}"
             raise ValueError(f"picture is {given}; it must be uint8 {(side, side, 3)}")
         self.search = search
-        self._clean = torch.from_numpy(picture).to(network.device, torch.float32)
+        clean = torch.from_numpy(picture).to(network.device, torch.float32)
+        self._clean = clean.repeat(network.card.lanes, 1, 1, 1)
         self.kept = Kept(network, search, self._clean)
         self.lattice = Lattice.of(side, search, self.kept.field)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of F(x), in the layer's units."""
+        return float(self.kept.deviations[0])
+
+    @property
+    def limit(self) -> float:
+        """The largest distance allowed: tolerance times the deviation."""
+        return float(self.kept.limits[0])
 
     @property
     def groups(self) -> int:
@@ -81,15 +92,14 @@ class Finder:
 
     def _together(self, groups: range, board: Board, solution: Solution) -> Decoys:
         """One decoy of all its patches for each group."""
-        change = solution.change
-        broken = board.worst(self.kept.distance(self._clean + change)) > self.kept.limit
-        change = torch.where(board.spread(broken), 0, change)
+        change = together(self.kept, self._clean, board, solution)
+        moved = board.largest(change.abs()) > 0
         patches = [[slot for slot, _ in self.lattice.members(group)] for group in groups]
         return self._checked(
             torch.tensor(list(groups)),
             change[: len(groups)],
             [int(solution.repaired[row, slots].sum()) for row, slots in enumerate(patches)],
-            [int(((solution.gains > 0) & ~broken)[row, s].sum()) for row, s in enumerate(patches)],
+            moved.sum(1).tolist()[: len(groups)],
         )
 
     def _singly(self, row: int, group: int, board: Board, solution: Solution) -> Iterator[Decoys]:
@@ -108,7 +118,7 @@ class Finder:
     ) -> Decoys:
         """The decoys with these changes, those that break the constraint made null."""
         apart = self._reached(change)
-        breaks = (apart > self.kept.limit)[:, None, None, None]
+        breaks = (apart > self.limit)[:, None, None, None]
         change = torch.where(breaks, 0, change)
         size = change.abs().flatten(1)
         signs = torch.tensor(SIGNS, device=change.device)[numbers % len(SIGNS)]
@@ -123,11 +133,11 @@ class Finder:
             linf=_whole(size.amax(1)),
             distances=np.where(fine, apart.cpu().numpy(), 0.0),
         )
-        return Decoys((self._clean + change).to(torch.uint8).cpu().numpy(), records)
+        return Decoys((self._clean[: len(change)] + change).to(torch.uint8).cpu().numpy(), records)
 
     def _reached(self, change: Tensor) -> Tensor:
         """max |F(x̃) − F(x)| of at most `lanes` changes, each in a full pass."""
-        images = self._clean.expand(self.kept.lanes, -1, -1, -1).clone()
+        images = self._clean.clone()
         images[: len(change)] += change
         return self.kept.distance(images).flatten(1).amax(1)[: len(change)]
 

@@ -43,32 +43,47 @@ class Solution:
         return Solution(change, torch.where(better, gains, self.gains), self.repaired)
 
 
-def solve(kept: Kept, picture: Tensor, board: Board, search: Search) -> Solution:
-    """The best change found for each patch of the board, for a picture (side, side, 3)."""
-    low = torch.where(board.inside, (-picture).clamp_min(-search.cap), 0)
-    high = torch.where(board.inside, (255 - picture).clamp_max(search.cap), 0)
+def solve(kept: Kept, pictures: Tensor, board: Board, search: Search) -> Solution:
+    """The best change found for each patch of the board, for pictures (lanes, side, side, 3).
+
+    What lies outside 0…255 already, under noise, moves no further out.
+    """
+    low = torch.where(board.inside, (-pictures).clamp(-search.cap, 0), 0)
+    high = torch.where(board.inside, (255 - pictures).clamp(0, search.cap), 0)
     change = torch.zeros_like(low)
     nothing = change.new_zeros(len(low), board.slots)
     weights, found = nothing + 1, Solution(change, nothing, nothing.bool())
     for step in range(search.steps):
         trial = change.round()
-        apart, slope = kept.pull(picture + trial)
-        fits = board.worst(apart) <= kept.limit
+        apart, slope = kept.pull(pictures + trial)
+        fits = board.worst(apart) <= kept.limits[:, None]
         found = found.improved(board, trial, fits)
         weights = (weights * torch.where(fits, RELAX, TIGHTEN)).clamp(*WEIGHTS)
         ahead = (change * board.signs >= 0) * board.signs
         direction = _unit(board, ahead - board.spread(weights) * _unit(board, slope))
         change = (change + _length(step, search) * direction).clamp(low, high)
-    return _shortened(kept, picture, board, change, found)
+    return _shortened(kept, pictures, board, change, found)
+
+
+def together(kept: Kept, pictures: Tensor, board: Board, solution: Solution) -> Tensor:
+    """The changes of all patches at once, those undone that break the constraint in company.
+
+    Patches of a lattice do not meet, so none should. Where the constraint still does not hold,
+    nothing changes.
+    """
+    broken = board.worst(kept.distance(pictures + solution.change)) > kept.limits[:, None]
+    change = torch.where(board.spread(broken), 0, solution.change)
+    lost = kept.distance(pictures + change).flatten(1).amax(1) > kept.limits
+    return torch.where(lost[:, None, None, None], 0, change)
 
 
 def _shortened(
-    kept: Kept, picture: Tensor, board: Board, change: Tensor, found: Solution
+    kept: Kept, pictures: Tensor, board: Board, change: Tensor, found: Solution
 ) -> Solution:
     """The last change and shares of it, where they are better than what was found before."""
     for share in range(SHARES, 0, -1):
         trial = (change * share / SHARES).round()
-        fits = board.worst(kept.distance(picture + trial)) <= kept.limit
+        fits = board.worst(kept.distance(pictures + trial)) <= kept.limits[:, None]
         found = found.improved(board, trial, fits)
         if share == SHARES:
             found = Solution(found.change, found.gains, ~fits)

@@ -91,7 +91,7 @@ def test_every_decoy_satisfies_every_constraint(
     limit = search.tolerance * float(values[0].std(correction=0))
     # The reference is computed in another shape of batch: its last bits may differ.
     assert (reached <= limit * (1 + 1e-4) + 1e-5).all()
-    assert (records.distances <= finder.kept.limit).all()
+    assert (records.distances <= finder.limit).all()
     np.testing.assert_allclose(records.distances, reached, rtol=1e-3, atol=1e-5)
 
     change = pictures.astype(int) - picture
@@ -242,9 +242,9 @@ def test_a_field_as_large_as_the_picture_moves_one_patch_at_a_time() -> None:
 
 def test_null_decoys_keep_the_layer_to_the_bit(tiny: Network, digit: NDArray[np.uint8]) -> None:
     """The picture itself is at distance 0, wherever in the batch it stands."""
-    kept = Kept(tiny, Search("lattice", "features.6"), torch.from_numpy(digit).float())
-    images = torch.from_numpy(digit).float().expand(kept.lanes, -1, -1, -1)
-    assert not kept.distance(images).any()
+    images = torch.from_numpy(digit).float().repeat(tiny.card.lanes, 1, 1, 1)
+    kept = Kept(tiny, Search("lattice", "features.6"), images)
+    assert (kept.values == kept.values[:1]).all() and not kept.distance(images).any()
     with pytest.raises(ValueError, match=r"images are 3; they must be 32"):
         kept.distance(images[:3])
 
