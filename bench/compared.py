@@ -38,12 +38,13 @@ Agreements = dict[str, dict[str, dict[str, float | None]]]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured of one network. adaptive: whether the maps themselves are attacked too.
-
-    blur: standard deviation in pixels of the picture that insertion begins with.
+    """What is measured of one network. layer: that the decoys keep; adaptive: whether the maps
+    themselves are attacked too; blur: standard deviation in pixels of the picture that insertion
+    begins with.
     """
 
     model: str
+    layer: str
     photographs: str
     bases: tuple[str, ...]
     adaptive: bool
@@ -59,7 +60,7 @@ class Unit:
         self.setting, self.network, self.base, self.number = setting, network, base, number
         self.name = file.stem
         self.picture = fit(decode(file.read_bytes(), max_pixels=LARGEST_PICTURE), network.card)
-        self.search = Search("lattice", network.card.defaults.layer)
+        self.search = Search("lattice", setting.layer)
         self.attacks = Attacks(
             k=network.card.size**2 // TOP, bound=setting.bound, strength=setting.strength
         )

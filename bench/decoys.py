@@ -28,6 +28,7 @@ from models.registry import card
 SETTINGS = (
     Setting(
         "digits-tiny",
+        "features.6",
         "tests/data/digits",
         ("gradient", "smoothgrad", "integrated_gradients"),
         adaptive=True,
@@ -37,12 +38,13 @@ SETTINGS = (
     ),
     Setting(
         "efficientnet-lite0",
+        "blocks.0",  # 18 decoys; one block later it would be 50
         "examples/photos",
         ("gradient",),
         adaptive=False,
         bound=4,
         blur=5.0,
-        strength=Strength(steps=10, length=1.0, restarts=2),
+        strength=Strength(steps=6, length=1.0, restarts=2),
     ),
 )
 
