@@ -32,6 +32,7 @@ ATTRIBUTIONS = (
     "lrp",
     "occlusion",
     "rise",
+    "dance",
 )
 PRECISIONS = ("float32",)
 CONFIDENCES = ("anytime", "fixed")

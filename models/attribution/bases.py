@@ -25,6 +25,7 @@ from models.attribution.smoothing import (
     sparsified_smoothgrad,
     squared_smoothgrad,
 )
+from models.decoys.within import dance, dance_and_logits
 from models.loading import Network
 
 Maps = Callable[[Network, Tensor, int], Tensor]
@@ -70,5 +71,6 @@ ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
         "lrp": Attribution(lrp),
         "occlusion": Attribution(occlusion),
         "rise": Attribution(rise),
+        "dance": Attribution(dance, dance_and_logits),
     }
 )

@@ -135,5 +135,14 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             forward=MASKS + 1,
             backward=0,
         ),
+        "dance": Method(
+            "DANCE",
+            "range of the gradient over the picture and four decoys of it, which keep an early "
+            "layer within 0.3 of its deviation and move by at most 128 grey levels",
+            "Lu, Guo, Xing & Noble (2021), ICML; decoys as in docs/dance.md",
+            # The search runs early layers only: 53 of the passes there and 8 of those back.
+            forward=54,
+            backward=13,
+        ),
     }
 )
