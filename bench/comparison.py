@@ -109,13 +109,12 @@ def page(record: dict[str, Any]) -> str:
     return TEXT.format(
         arms="\n".join(_described(gradient)),
         settings="\n".join(_setting(s, gradient) for s in record["settings"]),
-        duels=_duels(gradient, (*QUALITY, *TRANSFER)),
-        adaptive=_duels(gradient, ADAPTIVE),
-        pictures=len(gradient),
-        attacked=sum(u["adaptive"] is not None for u in gradient),
         claims="\n".join(_claim(gradient, *claim) for claim in CLAIMS),
+        questions="\n".join(_claim(gradient, *question) for question in QUESTIONS),
         words=WORDS,
         tables="\n".join(_tables(record, *pair) for pair in pairs),
+        commit=record["commit"][:7],
+        device=record["device"],
     )
 
 
@@ -159,15 +158,23 @@ def _duels(units: Sequence[Unit], measures: Sequence[Measure]) -> str:
 
 
 def _claim(units: Sequence[Unit], text: str, control: str, measure: Measure) -> str:
-    found = duel(units, control, measure)
-    return f"- {text} **{ANSWERS[found.verdict]}**: {found.wins} : {found.losses}."
+    """One line: the claim, and what became of it with each network."""
+    found = []
+    for model in dict.fromkeys(u["model"] for u in units):
+        fought = duel([u for u in units if u["model"] == model], control, measure)
+        if fought.wins + fought.losses:
+            found.append(f"{model} {fought.wins} : {fought.losses}, {ANSWERS[fought.verdict]}")
+    return f"- {text} *{'; '.join(found)}.*"
 
 
 def _tables(record: dict[str, Any], model: str, base: str) -> str:
     units = selected(record, base, model)
-    parts = [f"### {model}, {base.replace('_', ' ')}\n", _table(units, (*QUALITY, *TRANSFER))]
-    if units[0]["adaptive"] is not None:
-        parts += ["", "Attacked themselves:", "", _table(units, ADAPTIVE)]
+    attacked, itself = (*QUALITY, *TRANSFER), units[0]["adaptive"] is not None
+    parts = [f"### {model}, {base.replace('_', ' ')}, {len(units)} pictures", ""]
+    parts += [_table(units, attacked), "", _duels(units, attacked)]
+    if itself:
+        parts += ["", "Each map itself attacked:", ""]
+        parts += [_table(units, ADAPTIVE), "", _duels(units, ADAPTIVE)]
     return "\n".join(parts) + "\n"
 
 
@@ -198,14 +205,21 @@ SOURCES = {
     "constant": "mean colour in the decoys' places",
 }
 FIDELITY, SENSITIVITY, ITSELF = QUALITY[0], TRANSFER[0], ADAPTIVE[0]
-ANSWERS = {"better": "holds here", "worse": "the opposite holds here", "open": "not decided here"}
+ANSWERS = {"better": "**yes**", "worse": "**no, the opposite**", "open": "open"}
 CLAIMS = (
-    ("Maps of DANCE are more faithful than the base map alone.", "plain", FIDELITY),
-    ("They move less when the base map is attacked.", "plain", SENSITIVITY),
+    ("Maps of DANCE are more faithful than the base map.", "plain", FIDELITY),
+    ("They move less than the base map when the base map is attacked.", "plain", SENSITIVITY),
     ("The range is more faithful than the mean of the same maps.", "decoys_mean", FIDELITY),
     ("It moves less than the mean of the same maps.", "decoys_mean", SENSITIVITY),
     ("Decoys are more faithful than constant patches.", "constant_range", FIDELITY),
     ("They move less than constant patches.", "constant_range", SENSITIVITY),
+)
+QUESTIONS = (
+    ("More faithful than its own changes at random places?", "scattered_range", FIDELITY),
+    ("Moves less than with its own changes at random places?", "scattered_range", SENSITIVITY),
+    ("More faithful than noise of equal ℓ∞?", "bounded_range", FIDELITY),
+    ("Moves less than with noise of equal ℓ∞?", "bounded_range", SENSITIVITY),
+    ("Moves less than the base map when each is attacked itself?", "plain", ITSELF),
 )
 SETTING = """- **{model}**: {pictures} pictures; {maps} decoys each, {null} of them all null; layer
   `{layer}`, tolerance {tolerance}, patches of {patch} every {stride} pixels moved by at most {cap}
@@ -249,31 +263,27 @@ decoy changed, set to the picture's mean colour.
   affordable also attack **each map itself**, through all its base maps, the pictures' offsets held
   fixed while the attack climbs. A map that only stands the first has not been attacked.
 
-a : b means that DANCE is better on a pictures and worse on b. The word behind is "better" or
-"worse" where two equal maps would show this much with a chance of at most 5 %, else "open". Of some
-sixty comparisons a few say so by chance.
+a : b means that DANCE is better on a pictures and worse on b; "better" and "worse", or yes and no,
+where two equal maps would show this much with a chance of at most 5 %, else "open". Four
+photographs decide nothing by this rule, not even 4 : 0. Of the many comparisons a few are decided
+by chance.
 
 ## Do the claims hold?
 
-On {pictures} pictures, base map gradient:
+Base map gradient. The paper's claims:
 
 {claims}
 
+And what the controls ask:
+
+{questions}
+
 {words}
 
-## Duels
+## The numbers
 
-Base map gradient, {pictures} pictures; attacks on the base map:
-
-{duels}
-
-Attacks on each map itself, {attacked} pictures:
-
-{adaptive}
-
-## Means
-
-Bold is best.
+Means over the pictures, best in bold; then DANCE against each control, picture by picture.
+Commit {commit}, {device}.
 
 {tables}
 ## What this does not say
