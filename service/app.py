@@ -14,13 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.images import BadImage
-from service import job_routes, openapi
+from service import file_routes, job_routes, kserve, metrics_route, openapi
 from service.context import Service
 from service.failures import as_problem
 from service.head import Head
 from service.jobs.runner import Runner
 from service.keys import signer
-from service.pool import Pool, PoolError
+from service.metrics import Metrics
+from service.observing import Observed, named
+from service.pool import ChunkedPool, Pool, PoolError
 from service.problems import ProblemError
 from service.routes import router
 from service.settings import Settings
@@ -49,8 +51,15 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = _service(settings, pool)
-    app.include_router(router)
-    app.include_router(job_routes.router)
+    for each in (
+        router,
+        job_routes.router,
+        file_routes.router,
+        kserve.router,
+        metrics_route.router,
+    ):
+        app.include_router(each)
+    app.add_middleware(Observed, metrics=app.state.service.metrics)
     app.add_middleware(Head)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     for kind in (ProblemError, BadImage, PoolError, HTTPException, Exception):
@@ -61,7 +70,11 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
 def _service(settings: Settings, pool: Pool) -> Service:
     signs, store = signer(settings.signing_key), Store(settings.store_url, settings.data_dir)
     runner = Runner(store, pool, settings, signs)
-    return Service(settings, pool, signs, Verifier(settings), store, runner)
+    metrics = Metrics()
+    runner.watchers.append(metrics.job)
+    if isinstance(pool, ChunkedPool):
+        pool.pace.listeners.append(metrics.chunk)
+    return Service(settings, pool, signs, Verifier(settings), store, runner, metrics)
 
 
 @asynccontextmanager
@@ -82,4 +95,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _answer(request: Request, error: Exception) -> Response:
     settings: Settings = request.app.state.service.settings
-    return as_problem(error, settings.retry_after_seconds, request).response()
+    return named(as_problem(error, settings.retry_after_seconds, request).response())

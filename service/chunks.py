@@ -4,7 +4,7 @@ Only the first and the last batch of a request are then ever padded, and a sampl
 in its batch however the work is cut.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from certify.plan import Plan
 from service.messages import Array, Average, Draw, Request
@@ -17,12 +17,16 @@ class Pace:
     def __init__(self, chunk_seconds: float = 1.0, workers: int = 1) -> None:
         self.chunk_seconds = chunk_seconds
         self.workers = workers
+        # Told of every chunk and the seconds that it took.
+        self.listeners: list[Callable[[Request, float], None]] = []
         self._rates: dict[tuple[str, int], float] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
         """Learn from one finished chunk, which counts half. Only samples count."""
         if not isinstance(request, Draw | Average) or seconds <= 0:
             return
+        for listener in self.listeners:
+            listener(request, seconds)
         key = (request.plan.model, request.plan.recipe.lanes)
         rate = (request.stop - request.start) / seconds
         self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))

@@ -19,6 +19,7 @@ from service.problems import ProblemError
 from service.report import Refused
 from service.sources import Unreachable
 from service.store.opening import BadStore
+from service.tracing import NoTracing
 
 FAILED, IMPOSSIBLE = 1, 2
 console = Console(stderr=True)
@@ -37,7 +38,7 @@ def complaints() -> Iterator[None]:
         raise _refused(bad_image(error)) from None
     except ProblemError as error:
         raise _refused(error) from None
-    except (Impossible, BadKey, BadStore, Unfit, DeviceError) as error:
+    except (Impossible, BadKey, BadStore, NoTracing, Unfit, DeviceError) as error:
         raise _end(str(error), IMPOSSIBLE) from None
     except UnknownModel as error:
         raise _end(str(error), IMPOSSIBLE) from None

@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from service.jobs.runner import Runner
 from service.keys import Signer
+from service.metrics import Metrics
 from service.pool import Pool
 from service.settings import Settings
 from service.store.store import Store
@@ -22,6 +23,7 @@ class Service:
     verifier: Verifier
     store: Store
     runner: Runner
+    metrics: Metrics
 
 
 def service(request: Request) -> Service:

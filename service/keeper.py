@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from service import logs
 from service.fitness import Unfit, check_device
 from service.peers import Limits
 from service.probe import PULSES
@@ -103,7 +104,7 @@ async def keep(settings: Settings) -> None:
     if settings.pool is None:
         raise Unfit("setting pool: it must name the socket file of a server's pool")
     check_device(settings)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_format)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

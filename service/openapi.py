@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service import problems, results, schemas
+from service import kserve_schemas, problems, results, schemas
 from service.jobs.resources import Job, JobList
 from service.negotiation import EVENTS, JSON, NPY, PNG
 
@@ -36,6 +36,7 @@ COMPONENTS: Sequence[type[BaseModel]] = (
     results.VerifyAnswer,
     results.Alive,
     results.Ready,
+    *kserve_schemas.COMPONENTS,
 )
 POSTED = (
     "malformed-body",
@@ -94,6 +95,18 @@ def streamed(says: str, refusals: Sequence[str] = ()) -> dict[int | str, dict[st
     return _refused({200: told, 204: {"description": "Nothing more"}}, refusals)
 
 
+def file(kind: str, says: str, refusals: Sequence[str] = ()) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route that answers one binary content type."""
+    content = {kind: {"schema": dict(BINARY)}}
+    return _refused({200: {"description": says, "content": content}}, refusals)
+
+
+def text(kind: str, says: str) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route that answers plain text."""
+    content = {kind.partition(";")[0]: {"schema": {"type": "string"}}}
+    return _refused({200: {"description": says, "content": content}}, ())
+
+
 def later(made: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
     """`made`, and that the answer may come later: 202, and where the job is."""
     where = {"description": "where the job is", "schema": {"type": "string"}}
@@ -140,6 +153,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             tags=app.openapi_tags,
         )
+        made["servers"] = [{"url": "/"}]
         made.setdefault("components", {})["schemas"] = _schemas()
         for path in made["paths"].values():
             for operation in path.values():

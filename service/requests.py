@@ -141,10 +141,11 @@ def _from_json(body: bytes, picture_needed: bool) -> Parcel:
     if len(fields) > MOST_FIELDS:
         raise _malformed(f"{len(fields)} fields", f"a request has at most {MOST_FIELDS}")
     absent = IMAGE not in fields and not picture_needed
-    return Parcel(fields, b"" if absent else _base64(fields.pop(IMAGE, None)), textual=False)
+    return Parcel(fields, b"" if absent else picture_of(fields.pop(IMAGE, None)), textual=False)
 
 
-def _base64(text: Any) -> bytes:
+def picture_of(text: Any) -> bytes:
+    """The picture in base64; raises ProblemError."""
     if isinstance(text, list):
         raise refuse("bad-image", _twice(IMAGE, len(text)))
     if not isinstance(text, str) or not text:

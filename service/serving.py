@@ -1,7 +1,6 @@
 """Running the server: uvicorn around the application, and word when it is ready."""
 
 import asyncio
-import logging
 import socket
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import uvicorn
 from rich.console import Console
 
+from service import logs, tracing
 from service.app import create_app
 from service.context import Service
 from service.fitness import check
@@ -43,7 +43,9 @@ async def serve(settings: Settings, console: Console) -> None:
     BadStore if jobs could not be kept, Unfit if no request could be answered.
     """
     check(settings)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_format)
+    if settings.tracing:
+        tracing.configure()
     pool = worker_pool(settings)
     app, listening = create_app(settings, pool), _listen(settings)
     app.state.service.store.start()

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models import devices
+from service import logs
 
 MEBIBYTE = 1 << 20
 MEGAPIXEL = 1_000_000
@@ -87,6 +88,12 @@ class Settings(BaseSettings):
         default=10.0,
         ge=0,
         description="how long requests may still take once the server is to end",
+    )
+    log_format: logs.Style = Field(
+        default="auto", description="auto, json or text; auto: text on a terminal, else JSON"
+    )
+    tracing: bool = Field(
+        default=False, description="send OpenTelemetry spans; needs the extra `tracing`"
     )
     signing_key: Path | None = Field(
         default=None,

@@ -9,9 +9,11 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service import logs
 from service.jobs import record as records
 from service.jobs.record import Record
 from service.jobs.running import Running, SetAside, Taken
@@ -35,10 +37,12 @@ class Runner:
     """Works on jobs of the store, and on jobs that only a request waits for.
 
     backlog: samples still to be drawn for all jobs of the store, as of the last turn.
+    watchers: told of every job that ends here.
     """
 
     def __init__(self, store: Store, pool: Pool, settings: Settings, signer: Signer | None) -> None:
         self.backlog = 0
+        self.watchers: list[Callable[[Running], None]] = []
         self._store, self._settings = store, settings
         self._work = Work(store, pool, settings, signer, uuid.uuid4().hex)
         self._running: dict[str, Running] = {}
@@ -189,10 +193,12 @@ class Runner:
 
     def _launch(self, running: Running) -> Running:
         self._running[running.id] = running
+        running.outcome.add_done_callback(lambda _: [watch(running) for watch in self.watchers])
         running.task = asyncio.create_task(self._run(running))
         return running
 
     async def _run(self, running: Running) -> None:
+        logs.begin_job(running.id)
         try:
             await self._work.run(running)
         except asyncio.CancelledError:

@@ -22,6 +22,15 @@ OPERATIONS = {
     "verify": "post /v1/verify",
     "health": "get /healthz",
     "ready": "get /readyz",
+    "show_metrics": "get /metrics",
+    "show_regions": "get /v1/jobs/{id}/regions.png",
+    "show_radii": "get /v1/jobs/{id}/radii.npy",
+    "explain_instances": "post /v1/models/{name}:explain",
+    "server_live": "get /v2/health/live",
+    "server_ready": "get /v2/health/ready",
+    "server_metadata": "get /v2",
+    "model_metadata": "get /v2/models/{name}",
+    "model_ready": "get /v2/models/{name}/ready",
 }
 
 
