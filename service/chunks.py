@@ -19,7 +19,8 @@ class Pace:
         self.workers = workers
         # Told of every chunk and the seconds that it took.
         self.listeners: list[Callable[[Request, float], None]] = []
-        self._rates: dict[tuple[str, int], float] = {}
+        self._rates: dict[tuple[str, int, str], float] = {}
+        self._most: dict[tuple[str, int, int], int] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
         """Learn from one finished chunk, which counts half. Only samples count."""
@@ -27,7 +28,7 @@ class Pace:
             return
         for listener in self.listeners:
             listener(request, seconds)
-        key = (request.plan.model, request.plan.recipe.lanes)
+        key = _key(request.plan)
         rate = (request.stop - request.start) / seconds
         self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))
 

@@ -4,10 +4,12 @@ A worker process runs a Desk behind a socket, a LocalPool runs one in a thread, 
 directly. Every request gets a reply; nothing that a request holds can raise out of `answer`.
 """
 
+import gc
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +35,7 @@ from service.messages import (
 )
 
 Picture = NDArray[np.uint8]
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
 class Seen(Protocol):
@@ -54,6 +57,15 @@ class Sampler(Protocol):
     def average(self, plan: Plan, image: Picture, start: int, stop: int) -> NDArray[np.float64]: ...
 
 
+@dataclass(frozen=True)
+class Device:
+    """What a desk asks of the device itself. pulse: a round trip through it, which raises if it
+    does not work. relieve: give back memory that is only held in reserve."""
+
+    pulse: Callable[[], None] = lambda: None
+    relieve: Callable[[], None] = lambda: None
+
+
 class Desk:
     """Answers requests. `load` opens a model by name, and raises UnknownModel for a name it
     lacks and WeightsError for weights that are not here.
@@ -61,11 +73,19 @@ class Desk:
     A ValueError of a sampler is its way of saying that plan, picture and model do not agree.
     """
 
-    def __init__(self, load: Callable[[str], Sampler], *, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[str], Sampler],
+        *,
+        device: str,
+        threads: int,
+        hardware: Device | None = None,
+    ) -> None:
         self._load = load
         self._samplers: dict[str, Sampler] = {}
         self._device = device
         self._threads = threads
+        self._hardware = hardware or Device()
 
     def ready(self) -> Ready:
         """Where this desk computes and which models it has loaded."""
@@ -73,19 +93,36 @@ class Desk:
 
     def answer(self, request: Request) -> Reply:
         """The reply, or a Failure: `refused` for a contradiction, `unavailable` for a model whose
-        weights are not here, `error` for everything else."""
+        weights are not here, `memory` for too little of it, `error` for everything else."""
         try:
-            return self._perform(request)
+            return self._perform_in_memory(request)
         except (ValueError, UnknownModel) as error:
             return Failure("refused", str(error))
         except WeightsError as error:
             return Failure("unavailable", str(error))
         except Exception as error:
+            if is_memory(error):
+                return Failure("memory", f"too little memory on {self._device}")
             traceback.print_exc(file=sys.stderr)
             return Failure("error", f"{type(error).__name__}: {error}")
 
+    def _perform_in_memory(self, request: Request) -> Reply:
+        """The reply, tried again with the other models put aside if memory runs out."""
+        try:
+            return self._perform(request)
+        except Exception as error:
+            if not is_memory(error) or isinstance(request, Ping):
+                raise
+        # Outside of the handler, whose traceback holds on to what the failed try had taken.
+        needed = request.model if isinstance(request, Look) else request.plan.model
+        self._samplers = {name: s for name, s in self._samplers.items() if name == needed}
+        gc.collect()
+        self._hardware.relieve()
+        return self._perform(request)
+
     def _perform(self, request: Request) -> Reply:
         if isinstance(request, Ping):
+            self._hardware.pulse()
             return self.ready()
         image = typed(request.image, np.uint8)
         if isinstance(request, Look):
@@ -101,3 +138,10 @@ class Desk:
         if model not in self._samplers:
             self._samplers[model] = self._load(model)
         return self._samplers[model]
+
+
+def is_memory(error: Exception) -> bool:
+    """Whether an exception says that memory ran out; torch has several ways of saying so."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in OUT_OF_MEMORY)

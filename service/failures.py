@@ -8,7 +8,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from models.images import BadImage
-from service.pool import ModelUnavailable, PoolError, WorkerLost, WorkRefused
+from service.pool import (
+    ModelUnavailable,
+    PoolError,
+    TooLittleMemory,
+    WorkerLost,
+    WorkRefused,
+)
 from service.problems import ProblemError, fault, refuse
 
 log = logging.getLogger(__name__)
@@ -30,6 +36,10 @@ def as_problem(
             return ProblemError(
                 "model-unavailable", "this server lacks the model's weights; its log says more"
             )
+        case TooLittleMemory():
+            log.error("a batch does not fit: %s", error)
+            advice = "strict: true computes one picture at a time, and takes the least memory"
+            return ProblemError("out-of-memory", f"{error}; {advice}")
         case WorkRefused():
             return _contradiction(error)
         case HTTPException() if request is not None:

@@ -21,7 +21,7 @@ LARGEST_FRAME = 256 << 20
 
 Type = Literal["uint8", "int32", "int64", "float32", "float64"]
 TYPES: tuple[str, ...] = get_args(Type)
-Kind = Literal["refused", "unavailable", "error", "malformed"]
+Kind = Literal["refused", "unavailable", "memory", "error", "malformed"]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Shape = Annotated[tuple[Count, ...], msgspec.Meta(max_length=4)]
@@ -158,7 +158,8 @@ class Failure(Message, frozen=True, tag="failure"):
     """Reply to anything that could not be done.
 
     refused: the request contradicts the model or itself; asking again is no use.
-    unavailable: the weights of the model are not here. error: the worker failed while working.
+    unavailable: the weights of the model are not here. memory: the device has too little memory
+    for it, other models put aside; less of it may fit. error: the worker failed while working.
     malformed: the frame was not a message.
     """
 

@@ -47,7 +47,7 @@ POSTED = (
     "invalid-parameters",
 )
 JUDGED = (*POSTED, "unknown-model", "bad-image")
-SAMPLED = (*JUDGED, "model-unavailable", "workers-unavailable")
+SAMPLED = (*JUDGED, "model-unavailable", "workers-unavailable", "out-of-memory")
 WAITING = {
     "Prefer": {
         "schema": {"type": "string", "example": "respond-async, wait=10"},

@@ -9,6 +9,9 @@ from service.pool import Member, State
 from service.schedule import Answer, Job
 from service.supervision import Seat
 
+# A worker that has nothing to do and does not answer for so many heartbeats is hung.
+PULSES = 3
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -46,6 +49,7 @@ class Peer:
         self.ready: Ready | None = None
         self.task: Task | None = None
         self.pulse: asyncio.Future[Answer] | None = None
+        self.spoken = time.monotonic()
 
     @property
     def idle(self) -> bool:
@@ -57,6 +61,11 @@ class Peer:
         """Whether it is at something other than answering a ping."""
         return self.task is not None and not isinstance(self.task.request, Ping)
 
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since it was last given a message."""
+        return time.monotonic() - self.spoken
+
     def release(self) -> Task | None:
         """The task it was at, which it now is not."""
         task, self.task = self.task, None
@@ -64,13 +73,18 @@ class Peer:
 
     def overdue(self, limits: Limits) -> str | None:
         """What it takes too long for, in words; None if nothing."""
-        if self.task is not None and self.task.age > limits.message:
-            return f"no answer for {limits.message:g} s"
+        if self.task is not None and self.task.age > (most := self._longest(limits)):
+            return f"no answer for {most:g} s"
         if self.ready is None and self.seat.running_for > limits.start:
             return f"not ready {limits.start:g} s after its start"
         if self.idle and self.seat.silent_for > limits.heartbeat:
             return f"no word for {limits.heartbeat:g} s"
         return None
+
+    def _longest(self, limits: Limits) -> float:
+        """How long its task may take: a ping is no work."""
+        pings = PULSES * limits.heartbeat
+        return limits.message if self.at_work else min(pings, limits.message)
 
     def pulse_state(self) -> State:
         """What the last ping said: not answered, answered, or lost with the worker."""

@@ -59,6 +59,10 @@ class ModelUnavailable(PoolError):
     """The weights of the model are missing or wrong; the text says what to do about it."""
 
 
+class TooLittleMemory(PoolError):
+    """One batch of the request does not fit into the memory of the device. Others may."""
+
+
 class WorkFailed(PoolError):
     """The worker failed while working; its log has the traceback. The worker goes on."""
 
@@ -122,6 +126,10 @@ class ChunkedPool(ABC):
     def samples_per_second(self, plan: Plan) -> float | None:
         """The pace at which such a plan was drawn last; None if nothing like it was."""
         return self.pace.samples_per_second(plan)
+
+    def smaller(self, request: Request, failure: Failure) -> tuple[Request, ...]:
+        """What to ask instead of a request that failed; nothing where that is no use."""
+        return self.pace.halve(request) if failure.kind == "memory" else ()
 
     @abstractmethod
     def answers(self, work: Iterator[Request]) -> AsyncGenerator[tuple[Request, Reply], None]:
@@ -212,11 +220,18 @@ class LocalPool(ChunkedPool):
 
     async def answers(self, work: Iterator[Request]) -> AsyncGenerator[tuple[Request, Reply], None]:
         """One request after another, each in the thread; other requests may come in between."""
-        for request in work:
+        cut: list[Request] = []
+        while (request := cut.pop() if cut else next(work, None)) is not None:
+            if smaller := self.pace.recut(request):
+                cut += reversed(smaller)
+                continue
             reply = await self._ask(request)
-            if isinstance(reply, Failure):
+            if not isinstance(reply, Failure):
+                yield request, reply
+            elif smaller := self.smaller(request, reply):
+                cut += reversed(smaller)
+            else:
                 raise failure_error(reply)
-            yield request, reply
 
     async def _ask(self, request: Request) -> Reply:
         if self._thread is None:
@@ -235,7 +250,11 @@ class LocalPool(ChunkedPool):
 
 def failure_error(failure: Failure) -> PoolError:
     """The exception that a Failure stands for."""
-    kinds = {"refused": WorkRefused, "unavailable": ModelUnavailable}
+    kinds: dict[str, type[PoolError]] = {
+        "refused": WorkRefused,
+        "unavailable": ModelUnavailable,
+        "memory": TooLittleMemory,
+    }
     return kinds.get(failure.kind, WorkFailed)(failure.detail)
 
 

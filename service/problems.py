@@ -45,6 +45,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "idempotency-mismatch": Kind(422, "Another request had this Idempotency-Key"),
         "internal-error": Kind(500, "The service failed; this is our fault"),
         "workers-unavailable": Kind(503, "No worker can take the request right now"),
+        "out-of-memory": Kind(503, "The device has too little memory for one batch of this"),
         "model-unavailable": Kind(503, "The weights of this model are not on this server"),
         "verifier-busy": Kind(503, "Enough documents are being verified already"),
         "took-too-long": Kind(504, "The answer took longer than a request may wait"),

@@ -31,7 +31,7 @@ def worker_pool(settings: Settings) -> WorkerPool:
         settings.workers,
         device=settings.device,
         chunk_seconds=settings.chunk_seconds,
-        limits=Limits(heartbeat=settings.heartbeat_seconds),
+        limits=Limits(message=settings.hang_seconds, heartbeat=settings.heartbeat_seconds),
         guests=settings.pool,
     )
 

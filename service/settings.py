@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         default=100_000, ge=1, description="most noise samples that one request may ask for"
     )
     chunk_seconds: float = Field(
-        default=1.0,
+        default=0.25,
         gt=0,
         le=60,
         description="how much work a worker gets at once; progress shows as often",
@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     )
     heartbeat_seconds: float = Field(
         default=5.0, gt=0, description="how long /readyz waits for a worker to answer"
+    )
+    hang_seconds: float = Field(
+        default=60.0, gt=0, description="a worker that takes longer for one chunk is replaced"
     )
     data_dir: Path = Field(
         default=Path("affidavit-data"), description="folder of the store, where no URL is given"

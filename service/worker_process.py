@@ -14,7 +14,7 @@ from pathlib import Path
 import zmq
 
 from models.devices import DeviceError, choose
-from service.desk import Desk
+from service.desk import Desk, Device
 from service.messages import (
     LARGEST_FRAME,
     BadMessage,
@@ -100,7 +100,12 @@ def open_desk(device: str = "auto", threads: int = 1) -> Desk:
     def load(name: str) -> Sampler:
         return Sampler(Network(card(name), device))
 
-    return Desk(load, device=device, threads=torch.get_num_threads())
+    def pulse() -> None:
+        if (torch.ones(2, device=device) + 1).sum().item() != 4:
+            raise RuntimeError(f"{device} miscounts")
+
+    hardware = Device(pulse, torch.cuda.empty_cache)
+    return Desk(load, device=device, threads=torch.get_num_threads(), hardware=hardware)
 
 
 def keep_memory() -> None:

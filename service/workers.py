@@ -1,8 +1,9 @@
 """The pool of worker processes: messages to them, turns between callers, and the truth about both.
 
 Every worker has at most one message at a time, so a worker is idle or its message has an age. Work
-is handed out chunk by chunk in turns between jobs; a dead worker fails its job at once and comes
-back; a worker whose message is too old is hung, and is killed so that the same happens.
+is handed out chunk by chunk in turns between jobs; what a dead worker was at goes to another, and
+it comes back; a worker whose message is too old is hung, and is killed so that the same happens.
+Idle workers are sent a ping now and then, so that one that hangs is found out before it is needed.
 """
 
 import asyncio
@@ -124,12 +125,23 @@ class WorkerPool(ChunkedPool):
 
     def _dispatch(self) -> None:
         for peer in self._peers:
-            if peer.idle and (turn := self._schedule.take()):
+            if peer.idle and (turn := self._turn()):
                 self._hand(peer, *turn)
+
+    def _turn(self) -> tuple[Job, Request] | None:
+        """Who is next, with work that fits into memory as far as is known."""
+        while turn := self._schedule.take():
+            job, request = turn
+            if not (smaller := self.pace.recut(request)):
+                return turn
+            job.give_back(*smaller)
+            self._schedule.add(job)
+        return None
 
     def _hand(self, peer: Peer, job: Job, request: Request) -> None:
         if self._wire is None:
             return
+        peer.spoken = time.monotonic()
         peer.task = Task(next(self._tickets), job, request, time.monotonic())
         sent = self._wire.send(peer.seat.name, encode(peer.task.ticket, request))
         sent.add_done_callback(lambda done: self._unsent(peer, done))
@@ -186,10 +198,17 @@ class WorkerPool(ChunkedPool):
             return
         peer.seat.prosper()
         self.pace.observe(task.request, task.age)
-        if isinstance(reply, Failure):
-            self._fail(task.job, failure_error(reply))
-        else:
+        if not isinstance(reply, Failure):
             task.job.settle(task.request, reply)
+        elif smaller := self.smaller(task.request, reply):
+            log.warning("%s: %s; its chunks are halved", peer.seat.name, reply.detail)
+            task.job.give_back(*smaller)
+            self._schedule.add(task.job)
+        else:
+            self._fail(task.job, failure_error(reply))
+            if isinstance(task.request, Ping):
+                log.error("%s is ended: %s", peer.seat.name, reply.detail)
+                peer.seat.kill()
 
     def _fail(self, job: Job, error: Exception) -> None:
         self._schedule.drop(job)
@@ -198,9 +217,19 @@ class WorkerPool(ChunkedPool):
     def _ended(self, seat: Seat, fate: str) -> None:
         peer = next(peer for peer in self._peers if peer.seat is seat)
         peer.ready = None
-        if task := peer.release():
-            then = "the service is stopping" if self._stopping.is_set() else "it is started again"
-            self._fail(task.job, WorkerLost(f"{fate} while at work; {then}"))
+        task = peer.release()
+        if task is None:
+            return
+        if self._stopping.is_set():
+            self._fail(task.job, WorkerLost(f"{fate} while at work; the service is stopping"))
+            return
+        lost = WorkerLost(f"{fate} while at work; it is started again")
+        if isinstance(task.request, Ping):
+            self._fail(task.job, lost)
+        else:
+            task.job.lose(task.request, lost)
+            self._schedule.add(task.job)
+            self._dispatch()
 
     async def _watch(self) -> None:
         while True:
@@ -209,6 +238,8 @@ class WorkerPool(ChunkedPool):
                 if excess := peer.overdue(self.limits):
                     log.error("%s is ended: %s", peer.seat.name, excess)
                     peer.seat.kill()
+                elif peer.idle and peer.quiet_for > self.limits.heartbeat:
+                    peer.pulse = self._ping(peer)
             self._lose_patience()
 
     def _lose_patience(self) -> None:

@@ -18,7 +18,9 @@ from models.weights import WeightsError
 from service.desk import Desk
 from service.worker_process import Worker, end_with_parent, options
 
-GOOD, BROKEN, CONTRADICTORY, SLOW, CRASHING = range(5)
+GOOD, BROKEN, CONTRADICTORY, SLOW, CRASHING, LARGE, HUGE = range(7)
+# What the allocator of a LARGE plan can give at once, in samples; of a HUGE one, nothing.
+ROOM = 8
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
 
@@ -55,6 +57,8 @@ class Fake:
             raise ValueError("target is 2; it must be a class index below 2")
         if plan.target == CRASHING:
             os._exit(3)
+        if plan.target == HUGE or (plan.target == LARGE and stop - start > ROOM):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
         time.sleep(60 if plan.target == SLOW else 0.001 * (stop - start))
         samples = np.arange(start, stop)
         predictions = (samples % 2).astype(np.int32)

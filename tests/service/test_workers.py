@@ -16,11 +16,30 @@ from certify.plan import Plan, Recipe
 from models import images
 from models.registry import card
 from service import wire, workers
-from service.pool import LocalPool, ModelUnavailable, WorkerLost, WorkFailed, WorkRefused
+from service.pool import (
+    LocalPool,
+    ModelUnavailable,
+    TooLittleMemory,
+    WorkerLost,
+    WorkFailed,
+    WorkRefused,
+)
+from service.schedule import MOST_LOSSES
 from service.settings import bundled_photo
 from service.workers import Limits, WorkerPool
 from tests.service import fake_worker
-from tests.service.fake_worker import BROKEN, CONTRADICTORY, CRASHING, IMAGE, SLOW, Fake, plan
+from tests.service.fake_worker import (
+    BROKEN,
+    CONTRADICTORY,
+    CRASHING,
+    HUGE,
+    IMAGE,
+    LARGE,
+    ROOM,
+    SLOW,
+    Fake,
+    plan,
+)
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, fake_worker.__file__)
@@ -126,29 +145,41 @@ def test_failures_have_their_kind_and_the_worker_survives(chosen, error, words):
     assert before == after
 
 
-def test_a_killed_worker_fails_its_draw_at_once_and_comes_back():
+def test_what_a_killed_worker_was_at_is_done_by_the_next():
     async def story(pool):
         (member,) = await ready(pool)
-        drawing = asyncio.create_task(pool.draw(plan(SLOW), IMAGE, 0, 8))
+        drawing = asyncio.create_task(pool.draw(plan(), IMAGE, 0, 1000))
         await state(pool, "busy")
         os.kill(member.pid, signal.SIGKILL)
-        with pytest.raises(WorkerLost, match=r"worker-0\.1 was ended by SIGKILL while at work"):
-            await asyncio.wait_for(drawing, 5)
+        await state(pool, "down")
         health = await pool.heartbeat()
-        served = await pool.draw(plan(), IMAGE, 0, 8)
-        return health, served, await ready(pool)
+        return health, await drawing, await ready(pool)
 
-    health, served, (member,) = run(story)
+    health, drawn, (member,) = run(story)
     assert not health.ready and health.detail == "0 of 1 workers answer"
-    assert served.samples == 8
+    assert drawn.digest() == Fake().draw(plan(), IMAGE, 0, 1000).digest()
     assert member.restarts == 1
+
+
+def test_work_that_costs_every_worker_is_given_up():
+    async def story(pool):
+        await ready(pool)
+        with pytest.raises(WorkerLost, match="exit status 3 while at work"):
+            await pool.draw(plan(CRASHING), IMAGE, 0, 4)
+        served = await pool.draw(plan(), IMAGE, 0, 8)
+        return served, await ready(pool)
+
+    served, (member,) = run(story)
+    assert served.samples == 8
+    assert member.restarts == MOST_LOSSES
 
 
 def test_one_lost_worker_leaves_the_other_serving():
     async def story(pool):
-        await ready(pool, 2)
-        with pytest.raises(WorkerLost, match="exit status 3"):
-            await pool.draw(plan(CRASHING), IMAGE, 0, 4)
+        members = await ready(pool, 2)
+        os.kill(members[0].pid, signal.SIGKILL)
+        while len(await ready(pool)) == 2:
+            await asyncio.sleep(0.01)
         assert (await pool.heartbeat()).ready
         return await pool.draw(plan(), IMAGE, 0, 8)
 
@@ -162,8 +193,77 @@ def test_a_hung_worker_is_ended_and_replaced():
             await pool.draw(plan(SLOW), IMAGE, 0, 4)
         return before, (await ready(pool))[0]
 
-    before, after = run(story, limits=Limits(message=0.5))
+    before, after = run(story, limits=Limits(message=0.3))
     assert before.pid != after.pid
+
+
+def test_work_of_a_worker_that_is_stopped_in_the_middle_is_done_by_the_next():
+    """SIGSTOP: the process is there, holds its socket, and does nothing."""
+
+    async def story(pool):
+        (member,) = await ready(pool)
+        drawing = asyncio.create_task(pool.draw(plan(), IMAGE, 0, 1000))
+        await state(pool, "busy")
+        os.kill(member.pid, signal.SIGSTOP)
+        drawn = await drawing
+        return drawn, member.pid, (await ready(pool))[0].pid
+
+    drawn, before, after = run(story, chunk_seconds=0.05, limits=Limits(message=0.5))
+    assert drawn.digest() == Fake().draw(plan(), IMAGE, 0, 1000).digest()
+    assert before != after and gone(before)
+
+
+def test_an_idle_worker_that_is_stopped_is_found_out_and_replaced_unasked():
+    async def story(pool):
+        (member,) = await ready(pool)
+        os.kill(member.pid, signal.SIGSTOP)
+        while Path(f"/proc/{member.pid}").exists():
+            await asyncio.sleep(0.02)
+        return member.pid, (await ready(pool))[0].pid
+
+    before, after = run(story, limits=Limits(heartbeat=0.2))
+    assert before != after
+
+
+@pytest.mark.parametrize("kind", [WorkerPool, LocalPool])
+def test_too_little_memory_halves_the_chunk_and_is_remembered(kind):
+    """The allocator of the fake worker gives memory for ROOM samples at once, two batches."""
+
+    async def story(pool):
+        for samples in (4, 400, 400):
+            # Makes the pace known, and with it chunks of many batches.
+            await pool.draw(plan(), IMAGE, 0, samples)
+        drawn = await pool.draw(plan(LARGE), IMAGE, 0, 400)
+        return drawn, pool.pace.batches(plan(LARGE), 10**6)
+
+    if kind is WorkerPool:
+        drawn, batches = run(story)
+    else:
+        drawn, batches = asyncio.run(alone(story))
+    assert drawn.digest() == Fake().draw(plan(), IMAGE, 0, 400).digest()
+    assert 1 <= batches <= ROOM // 4
+
+
+async def alone(story):
+    """The result of `story(pool)` with a LocalPool of the fake network."""
+    pool = LocalPool(fake_worker.desk)
+    await pool.start()
+    try:
+        return await story(pool)
+    finally:
+        await pool.stop()
+
+
+def test_a_batch_that_does_not_fit_fails_and_the_worker_goes_on():
+    async def story(pool):
+        before = (await ready(pool))[0].pid
+        with pytest.raises(TooLittleMemory, match="too little memory on fake"):
+            await pool.draw(plan(HUGE), IMAGE, 0, 40)
+        assert (await pool.draw(plan(), IMAGE, 0, 8)).samples == 8
+        return before, (await ready(pool))[0].pid
+
+    before, after = run(story)
+    assert before == after
 
 
 def test_an_idle_worker_that_does_not_answer_is_not_ready():
