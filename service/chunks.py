@@ -5,6 +5,9 @@ in its batch however the work is cut.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from msgspec.structs import replace
 
 from certify.plan import Plan
 from service.messages import Array, Average, Draw, Request
@@ -19,7 +22,7 @@ class Pace:
         self.workers = workers
         # Told of every chunk and the seconds that it took.
         self.listeners: list[Callable[[Request, float], None]] = []
-        self._rates: dict[tuple[str, int, str], float] = {}
+        self._rates: dict[tuple[str, int], float] = {}
         self._most: dict[tuple[str, int, int], int] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
@@ -28,7 +31,7 @@ class Pace:
             return
         for listener in self.listeners:
             listener(request, seconds)
-        key = _key(request.plan)
+        key = (request.plan.model, request.plan.recipe.lanes)
         rate = (request.stop - request.start) / seconds
         self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))
 
@@ -43,7 +46,42 @@ class Pace:
         rate = self._rates.get((plan.model, plan.recipe.lanes), 0.0)
         lanes = plan.recipe.lanes
         share = -(-remaining // (lanes * self.workers))
-        return max(1, min(int(rate * self.chunk_seconds / lanes), share))
+        most = self._most.get(_shape(plan), share)
+        return max(1, min(int(rate * self.chunk_seconds / lanes), share, most))
+
+    def halve(self, request: Request) -> tuple[Request, ...]:
+        """The same work in smaller chunks, because a worker had too little memory for it as one.
+
+        From now on no chunk of such a plan gets larger than half of it. None come back where there
+        is nothing to halve: one batch of the lanes that the recipe says is the least, since a
+        network's rounding depends on them.
+        """
+        if not isinstance(request, Draw | Average) or (batches := _batches(request)) < 2:
+            return ()
+        self._most[_shape(request.plan)] = batches // 2
+        return self.recut(request)
+
+    def recut(self, request: Request) -> tuple[Request, ...]:
+        """The same work in chunks that fit into memory, as far as is known; none if it fits."""
+        if not isinstance(request, Draw | Average):
+            return ()
+        most = self._most.get(_shape(request.plan))
+        if most is None or _batches(request) <= most:
+            return ()
+        lanes = request.plan.recipe.lanes
+        first = (request.start // lanes + most) * lanes
+        cuts = [request.start, *range(first, request.stop, most * lanes), request.stop]
+        return tuple(replace(request, start=start, stop=stop) for start, stop in pairwise(cuts))
+
+
+def _batches(request: Draw | Average) -> int:
+    lanes = request.plan.recipe.lanes
+    return -(-request.stop // lanes) - request.start // lanes
+
+
+def _shape(plan: Plan) -> tuple[str, int, int]:
+    """What decides how much memory a chunk takes beside its length."""
+    return plan.model, plan.recipe.lanes, plan.features
 
 
 def pieces(
