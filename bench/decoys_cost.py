@@ -16,7 +16,6 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from rich.progress import Progress
 
 from bench.provenance import ROOT, provenance
 from models.attribution.gradient import gradient
-from models.decoys.dance import dance
+from models.decoys.dance import dance, filled
 from models.decoys.finding import Decoys, Finder
 from models.decoys.search import Search
 from models.images import decode, fit
@@ -93,17 +92,17 @@ def partly(
     """One search of the patches scheme and so many of its decoys; the whole by extrapolation."""
     finder, lanes = Finder(network, picture, search), network.card.lanes
     began = time.process_time()
-    found = finder.find(0, min(lanes, finder.groups))
+    found = finder.find(0, min(decoys + finder.lanes, finder.count))
     first = next(found)
     searched = time.process_time() - began
-    began, rest = time.process_time(), islice(found, decoys // lanes)
+    began = time.process_time()
     checked, null = 0, first.records.null
-    for batch in rest:
+    for batch in filled(found, lanes):
         _explained(network, batch, target)
         checked, null = checked + len(batch.records), null + batch.records.null
         advance("patches", checked, decoys)
     each = (time.process_time() - began) / checked
-    searches = -(-finder.groups // lanes)
+    searches = -(-finder.lattice.groups // finder.lanes)
     total = searches * searched + finder.count * each
     return {
         "decoys": finder.count,
@@ -127,7 +126,7 @@ def singly(
     finder.lattice = replace(finder.lattice, spacing=finder.lattice.along * search.stride)
     began = time.process_time()
     # From the middle of the picture, where no patch is cut off.
-    middle = finder.groups // 2
+    middle = finder.count // 2
     for number, batch in enumerate(finder.find(middle, middle + decoys)):
         _explained(alone, batch, target)
         advance("one by one", number + 1, decoys)

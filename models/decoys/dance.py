@@ -6,7 +6,7 @@ depend on the picture, as the gradient of a linear network, Z is 0: there is not
 Reference: Lu, Guo, Xing, Noble (2021), "DANCE: Enhancing saliency maps using decoys", ICML 2021.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.attribution.bases import ATTRIBUTIONS, Maps
-from models.decoys.finding import Finder
+from models.decoys.finding import Decoys, Finder
 from models.decoys.records import Records
 from models.decoys.search import Search
 from models.loading import Network
@@ -62,7 +62,7 @@ def base(name: str) -> Maps:
 def contribution(
     network: Network, finder: Finder, maps: Maps, target: int, start: int, stop: int
 ) -> Part:
-    """What the decoys of groups start … stop − 1 contribute.
+    """What the decoys from place `start` to `stop` in the finder's order contribute.
 
     The network sees exactly `lanes` pictures in each pass, spare lanes hold a decoy again, so that
     parts do not depend on the range and merge to the same bits however it is cut.
@@ -70,7 +70,7 @@ def contribution(
     side, lanes = network.card.size, network.card.lanes
     highest = torch.full((side, side, 3), -torch.inf, device=network.device)
     lowest, records = -highest, []
-    for decoys in finder.find(start, stop):
+    for decoys in filled(finder.find(start, stop), lanes):
         pictures = torch.from_numpy(decoys.pictures).to(network.device, torch.float32)
         full = torch.cat([pictures, pictures[-1:].expand(lanes - len(pictures), -1, -1, -1)])
         scores = maps(network, full, target)
@@ -78,6 +78,18 @@ def contribution(
         lowest = torch.minimum(lowest, scores.amin(0))
         records.append(decoys.records)
     return Part(_array(highest), _array(lowest), Records.merged(records))
+
+
+def filled(found: Iterable[Decoys], lanes: int) -> Iterator[Decoys]:
+    """The same decoys, as many at a time as come nearest to the lanes from below."""
+    waiting: list[Decoys] = []
+    for decoys in found:
+        if sum(len(each.pictures) for each in (*waiting, decoys)) > lanes:
+            yield Decoys.merged(waiting)
+            waiting = []
+        waiting.append(decoys)
+    if waiting:
+        yield Decoys.merged(waiting)
 
 
 def dance(
@@ -90,14 +102,14 @@ def dance(
 ) -> Part:
     """The range of a base map over all decoys of a picture.
 
-    `report` hears how many groups of how many are done.
+    `report` hears how many decoys of how many are done.
     """
     finder, maps = Finder(network, picture, search), base(base_map)
     parts, lanes = [], network.card.lanes
-    for start in range(0, finder.groups, lanes):
-        stop = min(start + lanes, finder.groups)
+    for start in range(0, finder.count, lanes):
+        stop = min(start + lanes, finder.count)
         parts.append(contribution(network, finder, maps, target, start, stop))
-        report(stop, finder.groups)
+        report(stop, finder.count)
     return Part.merged(parts)
 
 

@@ -6,6 +6,7 @@ all together, and one pass through the network tries them all.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -114,11 +115,19 @@ class Board:
         """Numbers of slots (n, slots) to their pixels (n, side, side, 1)."""
         return of_slots.gather(1, self._pixels).reshape(self.inside.shape)
 
+    def rows(self, rows: Sequence[int]) -> "Board":
+        """A board of these rows of this one."""
+        chosen = copy(self)
+        for name in ("signs", "inside", "_pixels", "_values"):
+            setattr(chosen, name, getattr(self, name)[list(rows)])
+        return chosen
+
     def only(self, row: int, slots: Sequence[int]) -> Tensor:
-        """Which pixels are in each of these slots of one picture, (len(slots), side, side, 1)."""
-        wanted = torch.tensor(list(slots), device=self.inside.device)[:, None]
-        here = (self._pixels[row] == wanted).reshape(-1, *self.inside.shape[1:])
-        return here & self.inside[row]
+        """Which pixels of one row are in these slots, (side, side, 1)."""
+        wanted = torch.tensor(list(slots), device=self.inside.device)
+        return (
+            torch.isin(self._pixels[row], wanted).reshape(self.inside[row].shape) & self.inside[row]
+        )
 
     def worst(self, values: Tensor) -> Tensor:
         """The largest of (n, channels, h, w) over the values nearest to each slot, (n, slots)."""

@@ -212,13 +212,13 @@ def test_the_same_comes_out_whatever_the_cut_and_the_order(
     heard: list[tuple[int, int]] = []
     whole = dance(tiny, digit, 3, search, report=lambda done, all_: heard.append((done, all_)))
     finder, maps = Finder(tiny, digit, search), base("gradient")
-    cuts = [(17, finder.groups), (0, 1), (1, 17)]
+    cuts = [(17, finder.count), (0, 1), (1, 17)]
     parts = [contribution(tiny, finder, maps, 3, start, stop) for start, stop in cuts]
     for order in (parts, parts[::-1], [Part.merged(parts[:2]), parts[2]]):
         again = Part.merged(order)
         np.testing.assert_array_equal(again.range, whole.range)
         np.testing.assert_array_equal(again.records.distances, whole.records.distances)
-    assert heard[-1] == (finder.groups, finder.groups)
+    assert heard[-1] == (finder.count, finder.count)
 
 
 def test_no_decoys_yet_is_no_range(tiny: Network, digit: NDArray[np.uint8]) -> None:

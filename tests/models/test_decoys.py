@@ -184,7 +184,7 @@ def test_decoys_do_not_depend_on_how_the_work_is_cut(
     def cut(start: int, stop: int) -> list[Decoys]:
         return list(Finder(tiny, digit, finder.search).find(start, stop))
 
-    parts = [*cut(5, finder.groups), *cut(0, 1), *cut(1, 5)]
+    parts = [*cut(5, finder.count), *cut(0, 1), *cut(1, 5)]
     numbers = np.concatenate([d.records.numbers for d in parts])
     pictures = np.concatenate([d.pictures for d in parts])[np.argsort(numbers)]
     np.testing.assert_array_equal(pictures, whole)
@@ -273,5 +273,5 @@ def test_another_picture_and_ranges_outside_are_refused(
     with pytest.raises(ValueError, match=r"picture is uint8 \(8, 8, 3\); it must be"):
         Finder(tiny, digit[:8, :8], Search("lattice", "features.6"))
     finder = Finder(tiny, digit, Search("lattice", "features.6"))
-    with pytest.raises(ValueError, match="groups are"):
-        list(finder.find(3, finder.groups + 1))
+    with pytest.raises(ValueError, match="decoys are"):
+        list(finder.find(3, finder.count + 1))
