@@ -15,6 +15,7 @@ Reference: Gauss (1813); NIST Handbook, 15.7.5.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from flint import arb
 
@@ -24,21 +25,36 @@ _DEPTHS = (16, 64, 256)
 def tail_at_most(successes: int, trials: int, level: arb) -> Callable[[arb], bool]:
     """A test of a ball p: P(Binomial(trials, p) ≥ successes) ≤ level for certain; successes ≥ 1."""
     rest = trials - successes
-    ways = arb(trials + 1).lgamma() - arb(successes + 1).lgamma() - arb(rest + 1).lgamma()
+    ways = _log_factorial(trials) - _log_factorial(successes) - _log_factorial(rest)
+    seen: list[tuple[arb, arb]] = []
 
-    def decides(probability: arb) -> bool:
-        fails = 1 - probability
-        first = (ways + successes * probability.log() + rest * fails.log()).exp()
-        odds, wanted = probability / fails, level / first
+    def first(p: arb) -> arb:
+        return (ways + successes * p.log() + rest * (1 - p).log()).exp()
+
+    def nearby(p: arb) -> arb:
+        """By the mean value theorem; the tail's derivative is successes/p times its first term."""
+        at, tail = seen[-1]
+        between_both = p.union(at)
+        return tail + (p - at) * successes * first(between_both) / between_both
+
+    def decides(p: arb) -> bool:
+        if seen and not (tail := nearby(p)).overlaps(level):
+            return bool(tail <= level)
+        term, odds = first(p), p / (1 - p)
         for depth in _DEPTHS:
             least, most = between(successes, trials, odds, min(depth, rest + 1))
-            if most <= wanted:
-                return True
-            if least > wanted:
-                return False
-        return bool((-odds).hypgeom_2f1(1, -rest, successes + 1) <= wanted)
+            tail = term * least.union(most)
+            if not tail.overlaps(level):
+                seen.append((p, tail))
+                return bool(tail <= level)
+        return bool(term * (-odds).hypgeom_2f1(1, -rest, successes + 1) <= level)
 
     return decides
+
+
+@lru_cache(maxsize=1 << 15)
+def _log_factorial(number: int) -> arb:
+    return arb(number + 1).lgamma()
 
 
 def between(successes: int, trials: int, odds: arb, depth: int) -> tuple[arb, arb]:
