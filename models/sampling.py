@@ -20,6 +20,7 @@ from certify.evidence import Evidence
 from certify.plan import Plan
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
+from models.decoys.dancer import Dancer
 from models.features import magnitude, pool, rank, vote
 from models.loading import Network
 from models.noise import Drawer
@@ -33,8 +34,8 @@ UNIT = 2.0**-40
 class Look:
     """What the network says about the clean picture.
 
-    `probabilities` is (classes,) float32; `map` is (height, width) float32, max over channels of
-    |gradient| of the target's logit, in logits per grey level.
+    `probabilities` is (classes,) float32; `map` is (height, width) float32, the magnitude of the
+    base map, its largest over channels.
     """
 
     probabilities: NDArray[np.float32]
@@ -48,11 +49,18 @@ class Sampler:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.card = network.card
+        self.dancer = Dancer(network)
 
-    def look(self, image: NDArray[np.uint8], target: int | None = None) -> Look:
-        """Return the prediction and the plain gradient map for a (size, size, 3) picture.
+    def look(
+        self,
+        image: NDArray[np.uint8],
+        target: int | None = None,
+        attribution: str = "gradient",
+    ) -> Look:
+        """Return the prediction and the base map for a (size, size, 3) picture.
 
-        Without a target the predicted class is taken. Raises ValueError for another size or class.
+        Without a target the predicted class is taken. Raises ValueError for another size or class,
+        or an attribution that the network does not support.
         """
         self._check_image(image)
         classes = len(self.card.classes)
@@ -61,7 +69,8 @@ class Sampler:
             with torch.no_grad():
                 target = int(self.network(pixels).argmax())
         self._check("target", target, 0 <= target < classes, f"a class index below {classes}")
-        maps, logits = ATTRIBUTIONS["gradient"].with_logits(self.network, pixels, target)
+        self._check_attribution(attribution)
+        maps, logits = ATTRIBUTIONS[attribution].with_logits(self.network, pixels, target)
         probabilities = logits.softmax(dim=1)[0].cpu().numpy()
         return Look(probabilities, target, magnitude(maps)[0].cpu().numpy())
 
@@ -144,11 +153,14 @@ class Sampler:
         self._check("image digest", plan.image, plan.image == digest, digest)
         fits = recipe.lanes in (1, card.lanes)
         self._check("lanes", recipe.lanes, fits, f"{card.lanes}, or 1 for strict")
-        known = recipe.attribution in card.attributions
-        self._check("attribution", recipe.attribution, known, " or ".join(card.attributions))
+        self._check_attribution(recipe.attribution)
         self._check("precision", recipe.precision, recipe.precision == "float32", "float32")
         in_range = plan.target in range(len(card.classes))
         self._check("target", plan.target, in_range, f"a class index below {len(card.classes)}")
+
+    def _check_attribution(self, name: str) -> None:
+        known = self.card.attributions
+        self._check("attribution", name, name in known, " or ".join(known))
 
     def _check_image(self, image: NDArray[np.uint8]) -> None:
         wanted = (self.card.size, self.card.size, 3)

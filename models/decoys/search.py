@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from certify.fields import require
 
 SCHEMES = ("patches", "lattice")
+BASES = ("gradient", "smoothgrad", "integrated_gradients")  # maps whose range is taken
 LARGEST_PATCH = 64
 LARGEST_TOLERANCE = 10.0
 LARGEST_CAP = 255

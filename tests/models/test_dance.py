@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from models.attribution.gradient import gradient
 from models.decoys.aggregation import AGGREGATIONS, presented, value_range
-from models.decoys.dance import Part, base, contribution, dance
+from models.decoys.dance import base, contribution, dance
+from models.decoys.dancer import Dancer
 from models.decoys.finding import Finder
+from models.decoys.part import Part
 from models.decoys.search import Search
 from models.loading import Network
 
@@ -264,3 +266,26 @@ def test_a_map_of_few_pixels_is_presented_by_its_largest() -> None:
     aggregated[2, 3, 1], aggregated[5, 5, 0] = -4, 2
     shown = presented(aggregated)
     assert shown[2, 3] == 1 and shown[5, 5] == 0.5 and shown.sum() == 1.5
+
+
+def test_a_dancer_goes_on_with_the_same_search_and_begins_another(
+    tiny: Network, digit: NDArray[np.uint8]
+) -> None:
+    dancer, search = Dancer(tiny), Search("lattice", "features.6", steps=3)
+    outlook = dancer.outlook(digit, search, 3)
+    assert outlook.count == 18 and outlook.limit == search.tolerance * outlook.deviation > 0
+    found = np.concatenate([d.pictures for d in Finder(tiny, digit, search).find(0, 3)])
+    np.testing.assert_array_equal(outlook.pictures, found)
+    parts = [dancer.part(digit, 3, search, "gradient", *ends) for ends in ((0, 7), (7, 18))]
+    whole = dance(tiny, digit, 3, search)
+    np.testing.assert_array_equal(Part.merged(parts).range, whole.range)
+    other = dancer.outlook(255 - digit, search, 0)
+    assert other.deviation != outlook.deviation and other.pictures.shape == (0, 16, 16, 3)
+
+
+def test_a_dancer_names_what_does_not_fit(tiny: Network, digit: NDArray[np.uint8]) -> None:
+    dancer = Dancer(tiny)
+    with pytest.raises(ValueError, match=r"layer is 'classifier'; it must be one of features\.0,"):
+        dancer.outlook(digit, Search("lattice", "classifier"), 0)
+    with pytest.raises(ValueError, match="target is 10; it must be a class index below 10"):
+        dancer.part(digit, 10, Search("lattice", "features.6"), "gradient", 0, 1)
