@@ -74,6 +74,7 @@ def _service(settings: Settings, pool: Pool) -> Service:
     runner.watchers.append(metrics.job)
     if isinstance(pool, ChunkedPool):
         pool.pace.listeners.append(metrics.chunk)
+        pool.pace.halved.append(metrics.halvings.inc)
     return Service(settings, pool, signs, Verifier(settings), store, runner, metrics)
 
 

@@ -22,6 +22,8 @@ class Pace:
         self.workers = workers
         # Told of every chunk and the seconds that it took.
         self.listeners: list[Callable[[Request, float], None]] = []
+        # Told of every time that memory did not suffice.
+        self.halved: list[Callable[[], None]] = []
         self._rates: dict[tuple[str, int], float] = {}
         self._most: dict[tuple[str, int, int], int] = {}
 
@@ -59,6 +61,8 @@ class Pace:
         if not isinstance(request, Draw | Average) or (batches := _batches(request)) < 2:
             return ()
         self._most[_shape(request.plan)] = batches // 2
+        for told in self.halved:
+            told()
         return self.recut(request)
 
     def recut(self, request: Request) -> tuple[Request, ...]:

@@ -59,6 +59,11 @@ WAITING = {
         "description": "makes it a job; the same request with the same key is the same job",
     },
 }
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "the caller's key, where the operator has given out keys",
+}
 BINARY = {"type": "string", "format": "binary"}
 STREAM = {
     "type": "string",
@@ -155,6 +160,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         )
         made["servers"] = [{"url": "/"}]
         made.setdefault("components", {})["schemas"] = _schemas()
+        made["components"]["securitySchemes"] = {"key": KEY}
+        # With a key where the operator wants one, else without.
+        made["security"] = [{"key": []}, {}]
         for path in made["paths"].values():
             for operation in path.values():
                 _tidy(operation)

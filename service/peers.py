@@ -28,12 +28,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Task:
-    """A request at work: its ticket, whose it is, and since when."""
+    """A request at work: its ticket, whose it is, since when, and how long it waited before."""
 
     ticket: int
     job: Job
     request: Request
     began: float
+    waited: float
 
     @property
     def age(self) -> float:

@@ -2,14 +2,16 @@
 
 A job is quick until it has handed out a few requests; quick jobs go first, so that an explanation
 does not wait behind a certificate of hours, and every so many turns a long job goes first all the
-same. Pure bookkeeping, no sockets and no clock, so that fairness and cancelling can be tested by
+same. Pure bookkeeping and no sockets, so that fairness and cancelling can be tested by
 hand.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator
 
+from service import tracing
 from service.messages import Reply, Request
 
 Answer = tuple[Request, Reply]
@@ -31,6 +33,8 @@ class Job:
         self._at_work = self._turns = self._losses = 0
         self._closed = False
         self._answers: asyncio.Queue[Answer | Exception] = asyncio.Queue()
+        self.context = tracing.here()
+        self._since = time.monotonic()
 
     @property
     def waiting(self) -> bool:
@@ -58,6 +62,11 @@ class Job:
         self._at_work += 1
         self._turns += 1
         return request
+
+    def waited(self) -> float:
+        """Seconds since its last request was handed out; a new wait begins."""
+        since, self._since = self._since, time.monotonic()
+        return self._since - since
 
     def settle(self, request: Request, reply: Reply) -> None:
         """One request has its reply."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
+from service import tracing
 from service.chunks import Pace
 from service.guests import MOST_GUESTS, Guest, place
 from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request, decode_reply, encode
@@ -142,7 +143,7 @@ class WorkerPool(ChunkedPool):
         if self._wire is None:
             return
         peer.spoken = time.monotonic()
-        peer.task = Task(next(self._tickets), job, request, time.monotonic())
+        peer.task = Task(next(self._tickets), job, request, time.monotonic(), job.waited())
         sent = self._wire.send(peer.seat.name, encode(peer.task.ticket, request))
         sent.add_done_callback(lambda done: self._unsent(peer, done))
 
@@ -196,6 +197,7 @@ class WorkerPool(ChunkedPool):
         task = peer.release()
         if task is None:
             return
+        tracing.worked(task.job.context, task.request, task.waited, task.age, peer.seat.name)
         peer.seat.prosper()
         self.pace.observe(task.request, task.age)
         if not isinstance(reply, Failure):

@@ -1,6 +1,12 @@
 """What Prometheus reads: every count moves when it should, and labels come from closed lists."""
 
+import asyncio
+import os
 import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,8 @@ from service.chunks import Pace
 from service.messages import Array, Draw, Ping
 from service.metrics import Metrics
 from service.pool import WorkerLost
+from service.workers import WorkerPool
+from tests.service import fake_worker
 from tests.service.fake_worker import IMAGE, plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -132,6 +140,7 @@ def test_the_manual_lists_every_name() -> None:
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """Everything that is traced during a test."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     kept = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -152,3 +161,65 @@ def test_without_the_setting_nothing_is_recorded() -> None:
     span = tracing.http("GET", {})
     assert not span.is_recording()
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def test_pieces_of_work_have_spans_under_their_request(spans: InMemorySpanExporter) -> None:
+    async def story() -> None:
+        pool = WorkerPool(1, command=(sys.executable, fake_worker.__file__))
+        await pool.start()
+        try:
+            with tracing.tracer().start_as_current_span("http"):
+                await pool.draw(plan(), IMAGE, 0, 12)
+        finally:
+            await pool.stop()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    told = spans.get_finished_spans()
+    (http,) = [span for span in told if span.name == "http"]
+    chunks = [span for span in told if span.name == "chunk"]
+    queues = [span for span in told if span.name == "queue"]
+    assert len(chunks) == len(queues) >= 1
+    for span in (*chunks, *queues):
+        assert span.parent is not None and span.parent.span_id == http.context.span_id
+    ranges = [(c.attributes["start"], c.attributes["stop"]) for c in chunks if c.attributes]
+    assert sorted(ranges)[0][0] == 0 and sorted(ranges)[-1][1] == 12
+    for queue, chunk in zip(queues, chunks, strict=True):
+        assert queue.start_time <= queue.end_time == chunk.start_time <= chunk.end_time
+
+
+def test_memory_that_runs_out_is_counted() -> None:
+    metrics, pace = Metrics(), Pace()
+    pace.halved.append(metrics.halvings.inc)
+    picture = Array.of(IMAGE)
+    assert len(pace.halve(Draw(plan(lanes=4), picture, 0, 16))) == 2
+    assert pace.halve(Draw(plan(lanes=4), picture, 0, 4)) == ()
+    assert "affidavit_out_of_memory_halvings_total 1.0" in metrics.text().decode()
+
+
+def test_spans_leave_by_otlp(tmp_path: Path) -> None:
+    """A collector of ours on loopback gets what a process with the setting records."""
+    got: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code = (
+            "from service import tracing; tracing.configure(); tracing.http('GET', {}).end(); "
+            "from opentelemetry import trace; trace.get_tracer_provider().shutdown()"
+        )
+        environment = os.environ | {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        subprocess.run((sys.executable, "-c", code), env=environment, check=True)
+        server.shutdown()
+    assert got and got[0][0] == "/v1/traces" and b"affidavit" in got[0][1]
