@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from certify import stopping, wording
 from certify.certificate import Certificate
 from certify.document import Asked
+from models.attribution.methods import METHODS
 from models.registry import Card
 from service import gallery, keys
+from service.decoy_answers import decoy_report
 from service.failures import as_problem
 from service.keys import Signer
 from service.meter import curve
@@ -27,6 +29,7 @@ from service.results import (
     ExplainAnswer,
     ExplainRecipe,
     Joint,
+    ModelAttribution,
     ModelCard,
     ModelDefaults,
     ModelList,
@@ -72,16 +75,18 @@ def explain_answer(done: Explained) -> ExplainAnswer:
         label=order.card.classes[look.target],
         method=order.method,
         recipe=ExplainRecipe(
-            attribution="gradient",
+            attribution=order.attribution,
             cell=order.cell,
             law=recipe.law if recipe else None,
             scale=recipe.scale if recipe else None,
             votes=recipe.votes if recipe and order.method == "renyi" else None,
+            score=recipe.score if recipe and order.method == "renyi" else None,
         ),
         samples=noise.samples if noise else 0,
         key=noise.key if noise else None,
         map=done.scores.tolist(),
         overlay=_text(explanation(done, PNG)) if order.pictures else None,
+        decoys=decoy_report(order.dance, done.danced) if order.dance and done.danced else None,
     )
 
 
@@ -208,9 +213,29 @@ def model(card: Card) -> ModelCard:
         accuracy=card.accuracy,
         size=card.size,
         labels=list(card.classes),
+        layers=list(card.layers),
+        attributions=[_attribution(card, name) for name in METHODS],
         defaults=ModelDefaults(
-            cell=defaults.cell, scale=defaults.scale, samples=defaults.samples, k=k, votes=k
+            cell=defaults.cell,
+            scale=defaults.scale,
+            samples=defaults.samples,
+            k=k,
+            votes=k,
+            layer=defaults.layer,
         ),
+    )
+
+
+def _attribution(card: Card, name: str) -> ModelAttribution:
+    method = METHODS[name]
+    return ModelAttribution(
+        name=name,
+        title=method.title,
+        summary=method.summary,
+        source=method.source,
+        passes=method.passes,
+        supported=name in card.attributions,
+        reason=dict(card.unsupported).get(name),
     )
 
 

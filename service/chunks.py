@@ -10,12 +10,14 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from certify.plan import Plan
+from models.attribution.methods import METHODS
 from service.messages import Array, Average, Draw, Request
 
 
 class Pace:
-    """How many samples per second one worker makes of each model at so many lanes, learned from
-    finished chunks. Noise, cells and votes take next to no time beside the network."""
+    """How many samples per second one worker makes of each model at so many lanes by each base map,
+    learned from finished chunks. Noise, cells and votes take next to no time beside the network, so
+    the pace of a base map not seen yet follows from another's by their passes."""
 
     def __init__(self, chunk_seconds: float = 1.0, workers: int = 1) -> None:
         self.chunk_seconds = chunk_seconds
@@ -24,7 +26,7 @@ class Pace:
         self.listeners: list[Callable[[Request, float], None]] = []
         # Told of every time that memory did not suffice.
         self.halved: list[Callable[[], None]] = []
-        self._rates: dict[tuple[str, int], float] = {}
+        self._rates: dict[tuple[str, int, str], float] = {}
         self._most: dict[tuple[str, int, int], int] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
@@ -33,20 +35,29 @@ class Pace:
             return
         for listener in self.listeners:
             listener(request, seconds)
-        key = (request.plan.model, request.plan.recipe.lanes)
+        key = _key(request.plan)
         rate = (request.stop - request.start) / seconds
         self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))
 
     def samples_per_second(self, plan: Plan) -> float | None:
         """What all workers together make of such a plan; None before anything was measured."""
-        rate = self._rates.get((plan.model, plan.recipe.lanes))
+        rate = self._rate(plan)
         return None if rate is None else rate * self.workers
+
+    def _rate(self, plan: Plan) -> float | None:
+        """What one worker makes: as measured, else as measured of another base map."""
+        model, lanes, base = _key(plan)
+        if (model, lanes, base) in self._rates:
+            return self._rates[model, lanes, base]
+        for (of_model, of_lanes, other), rate in self._rates.items():
+            if (of_model, of_lanes) == (model, lanes):
+                return rate * METHODS[other].passes / METHODS[base].passes
+        return None
 
     def batches(self, plan: Plan, remaining: int) -> int:
         """Batches for the next chunk: one until the pace is known, then `chunk_seconds` of work,
         and never more than each worker's share of what remains."""
-        rate = self._rates.get((plan.model, plan.recipe.lanes), 0.0)
-        lanes = plan.recipe.lanes
+        rate, lanes = self._rate(plan) or 0.0, plan.recipe.lanes
         share = -(-remaining // (lanes * self.workers))
         most = self._most.get(_shape(plan), share)
         return max(1, min(int(rate * self.chunk_seconds / lanes), share, most))
@@ -86,6 +97,11 @@ def _batches(request: Draw | Average) -> int:
 def _shape(plan: Plan) -> tuple[str, int, int]:
     """What decides how much memory a chunk takes beside its length."""
     return plan.model, plan.recipe.lanes, plan.features
+
+
+def _key(plan: Plan) -> tuple[str, int, str]:
+    """What decides the time that a sample takes."""
+    return plan.model, plan.recipe.lanes, plan.recipe.attribution
 
 
 def pieces(

@@ -28,6 +28,7 @@ HELP = (
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 app.add_typer(key_commands.app, name="keys")
 said = Console()
+UNDER_NOISE = ("smoothgrad", "renyi")
 
 Image = Annotated[Path, typer.Argument(help="The photograph: JPEG, PNG or WebP.")]
 Server = Annotated[
@@ -41,6 +42,13 @@ Scale = Annotated[
     float | None, typer.Option(help="Standard deviation of the noise, [0, 1] intensity.")
 ]
 Votes = Annotated[int | None, typer.Option(help="Regions that each noisy map votes for.")]
+Score = Annotated[
+    str | None, typer.Option(help="Points by rank in a noisy map: vote, linear or sigmoid.")
+]
+Attribution = Annotated[
+    str | None,
+    typer.Option(help="Base map: gradient (default), lrp, …; a model's card lists them."),
+]
 Samples = Annotated[int | None, typer.Option(help="Noisy pictures to draw.")]
 Key = Annotated[str | None, typer.Option(help="The noise, as 32 hexadecimal digits; else fresh.")]
 K = Annotated[int | None, typer.Option(help="Regions to report; or --fraction.")]
@@ -81,13 +89,15 @@ PublicKey = Annotated[
 def explain(
     image: Image,
     method: Annotated[
-        str, typer.Option(help="gradient (quick), smoothgrad or renyi (under noise).")
+        str, typer.Option(help="gradient or plain (quick), smoothgrad or renyi (under noise).")
     ] = "smoothgrad",
     model: Model = None,
     target: Target = None,
+    attribution: Attribution = None,
     cell: Cell = None,
     scale: Scale = None,
     votes: Votes = None,
+    score: Score = None,
     samples: Samples = None,
     key: Key = None,
     server: Server = None,
@@ -102,7 +112,7 @@ def explain(
     options = locals()
     with complaints():
         fields, source, photo = _request(options), _source(server), _read(image)
-        with said.status("looking under noise" if method != "gradient" else "looking"):
+        with said.status("looking under noise" if method in UNDER_NOISE else "looking"):
             answer = asyncio.run(source.explain(photo, fields))
         output.print_prediction(said, answer.prediction, answer.label)
         output.print_files(said, output.write_explanation(answer, out))
@@ -117,9 +127,11 @@ def certify(
     radius: Radius = None,
     model: Model = None,
     target: Target = None,
+    attribution: Attribution = None,
     cell: Cell = None,
     scale: Scale = None,
     votes: Votes = None,
+    score: Score = None,
     samples: Samples = None,
     failure_probability: Failure = None,
     confidence: Confidence = None,
@@ -145,9 +157,7 @@ def certify(
         if estimate:
             return output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
         answer = asyncio.run(output.follow(source.certify(photo, fields), said))
-        output.print_prediction(said, answer.prediction, answer.label)
-        output.print_words(said, answer.summary)
-        output.print_files(said, output.write_certificate(answer, out))
+        output.show_certificate(said, answer, out)
         output.print_files(said, reports.beside(out, photo, settings(), ours=server is None))
 
 

@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 from certify.evidence import Evidence
 from certify.plan import Plan
+from models.decoys.part import Part
+from models.decoys.search import Search
 from models.registry import UnknownModel
 from models.weights import WeightsError
 from service.messages import (
     Array,
+    Average,
     Averaged,
+    Dance,
+    Danced,
     Draw,
     Drawn,
     Failure,
@@ -31,6 +36,8 @@ from service.messages import (
     Ready,
     Reply,
     Request,
+    Seek,
+    Sought,
     typed,
 )
 
@@ -49,12 +56,36 @@ class Seen(Protocol):
     def map(self) -> NDArray[np.float32]: ...
 
 
+class Outlook(Protocol):
+    """What a search for decoys will give; see `models.decoys.dancer`."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def deviation(self) -> float: ...
+    @property
+    def limit(self) -> float: ...
+    @property
+    def pictures(self) -> Picture: ...
+
+
+class Dancer(Protocol):
+    """Decoys of a loaded network, and ranges over them; see `models.decoys.dancer`."""
+
+    def outlook(self, image: Picture, search: Search, shown: int) -> Outlook: ...
+    def part(
+        self, image: Picture, target: int, search: Search, base_map: str, start: int, stop: int
+    ) -> Part: ...
+
+
 class Sampler(Protocol):
     """What a loaded network can do; see `models.sampling`."""
 
-    def look(self, image: Picture, target: int | None) -> Seen: ...
+    def look(self, image: Picture, target: int | None, attribution: str) -> Seen: ...
     def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
     def average(self, plan: Plan, image: Picture, start: int, stop: int) -> NDArray[np.float64]: ...
+    @property
+    def dancer(self) -> Dancer: ...
 
 
 @dataclass(frozen=True)
@@ -114,7 +145,7 @@ class Desk:
             if not is_memory(error) or isinstance(request, Ping):
                 raise
         # Outside of the handler, whose traceback holds on to what the failed try had taken.
-        needed = request.model if isinstance(request, Look) else request.plan.model
+        needed = request.plan.model if isinstance(request, Draw | Average) else request.model
         self._samplers = {name: s for name, s in self._samplers.items() if name == needed}
         gc.collect()
         self._hardware.relieve()
@@ -125,8 +156,10 @@ class Desk:
             self._hardware.pulse()
             return self.ready()
         image = typed(request.image, np.uint8)
+        if isinstance(request, Seek | Dance):
+            return _danced(self._sampler(request.model).dancer, request, image)
         if isinstance(request, Look):
-            seen = self._sampler(request.model).look(image, request.target)
+            seen = self._sampler(request.model).look(image, request.target, request.attribution)
             return Looked(Array.of(seen.probabilities), seen.target, Array.of(seen.map))
         plan, start, stop = request.plan, request.start, request.stop
         sampler = self._sampler(plan.model)
@@ -138,6 +171,14 @@ class Desk:
         if model not in self._samplers:
             self._samplers[model] = self._load(model)
         return self._samplers[model]
+
+
+def _danced(dancer: Dancer, request: Seek | Dance, image: Picture) -> Reply:
+    if isinstance(request, Seek):
+        found = dancer.outlook(image, request.search, request.shown)
+        return Sought(found.count, found.deviation, found.limit, Array.of(found.pictures))
+    target, base = request.target, request.attribution
+    return Danced.of(dancer.part(image, target, request.search, base, request.start, request.stop))
 
 
 def is_memory(error: Exception) -> bool:

@@ -7,13 +7,17 @@ import numpy as np
 from certify import wording
 from certify.plan import Recipe
 from certify.scores import VOTE
+from models.attribution.methods import METHODS
 from service import pictures
+from service.base_maps import DEFAULT
 from service.marks import Cells
 from service.pictures import Legend
 from service.pipeline import Certified, Explained
 
-METHODS = {
+TITLES = {
+    "dance": "How far the map of {label} moves over decoys of the picture",
     "gradient": "How strongly each pixel moves the score of {label}",
+    "plain": "What matters most for {label}",
     "smoothgrad": "How strongly each region moves the score of {label}, averaged under noise",
     "renyi": "How often each region is among the most important for {label} under noise",
 }
@@ -25,12 +29,13 @@ def explained(done: Explained) -> bytes:
     order = done.order
     label = order.card.classes[done.look.target]
     facts: Facts = (("model", order.card.title), ("region", _cell(order.cell)))
+    facts += _base(order.attribution)
     if order.noise is not None:
         recipe = order.noise.recipe
         facts += (("noise σ", wording.exactly(recipe.scale)), ("samples", str(order.noise.samples)))
         if order.method == "renyi":
             facts += (_given(recipe),)
-    legend = Legend(METHODS[order.method].format(label=label), facts)
+    legend = Legend(TITLES[order.method].format(label=label), facts)
     return pictures.png(pictures.overlay(done.subject.picture, done.scores, legend))
 
 
@@ -38,7 +43,7 @@ def overlay(done: Certified) -> bytes:
     """How often each region was among the most important, over the photo, as PNG."""
     scores = done.plan.shares(done.evidence.counts, done.evidence.samples)
     scores = scores.reshape(done.plan.rows, -1)
-    title = METHODS["renyi"].format(label=_label(done))
+    title = TITLES["renyi"].format(label=_label(done))
     legend = Legend(title, _facts(done))
     return pictures.png(pictures.overlay(done.subject.picture, scores, legend))
 
@@ -80,11 +85,17 @@ def _facts(done: Certified) -> Facts:
     recipe = done.plan.recipe
     return (
         ("model", done.order.card.title),
+        *_base(recipe.attribution),
         ("noise σ", wording.exactly(recipe.scale)),
         ("samples", str(done.evidence.samples)),
         ("regions", f"{done.plan.features} of {_cell(recipe.cell)}"),
         ("reported", str(done.certificate.k)),
     )
+
+
+def _base(attribution: str) -> Facts:
+    """The base map, where it is not the usual one."""
+    return () if attribution == DEFAULT else (("base map", METHODS[attribution].title),)
 
 
 def _given(recipe: Recipe) -> tuple[str, str]:

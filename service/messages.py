@@ -7,6 +7,7 @@ comes over the wire can name code.
 """
 
 import math
+from dataclasses import fields
 from typing import Annotated, Literal, TypeVar, cast, get_args
 
 import msgspec
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from certify.evidence import Evidence
 from certify.plan import Plan
+from models.decoys.part import Part
+from models.decoys.records import Records
+from models.decoys.search import Search
 
 VERSION = 1
 LARGEST_FRAME = 256 << 20
@@ -71,11 +75,12 @@ class Ping(Message, frozen=True, tag="ping"):
 
 
 class Look(Message, frozen=True, tag="look"):
-    """Probabilities and plain map of one clean picture; `target` null asks for the top class."""
+    """Probabilities and base map of one clean picture; `target` null asks for the top class."""
 
     model: Name
     image: Array
     target: Count | None
+    attribution: Name = "gradient"
 
 
 class Draw(Message, frozen=True, tag="draw"):
@@ -92,6 +97,27 @@ class Average(Message, frozen=True, tag="average"):
 
     plan: Plan
     image: Array
+    start: Count
+    stop: Count
+
+
+class Seek(Message, frozen=True, tag="seek"):
+    """What a search for decoys of a picture will give, and the first `shown` of them."""
+
+    model: Name
+    image: Array
+    search: Search
+    shown: Count
+
+
+class Dance(Message, frozen=True, tag="dance"):
+    """What the decoys from place `start` to `stop` contribute to a map by DANCE."""
+
+    model: Name
+    image: Array
+    target: Count
+    search: Search
+    attribution: Name
     start: Count
     stop: Count
 
@@ -154,6 +180,38 @@ class Averaged(Message, frozen=True, tag="averaged"):
     total: Array
 
 
+class Sought(Message, frozen=True, tag="sought"):
+    """Reply to Seek: the fields of `models.decoys.dancer.Outlook`."""
+
+    count: Count
+    deviation: float
+    limit: float
+    pictures: Array
+
+
+class Danced(Message, frozen=True, tag="danced"):
+    """Reply to Dance: the fields of `models.decoys.part.Part`, and those of its records by name."""
+
+    highest: Array
+    lowest: Array
+    records: Annotated[dict[Name, Array], msgspec.Meta(max_length=16)]
+
+    @classmethod
+    def of(cls, part: Part) -> "Danced":
+        """The part as a message."""
+        records = {f.name: Array.of(getattr(part.records, f.name)) for f in fields(Records)}
+        return cls(Array.of(part.highest), Array.of(part.lowest), records)
+
+    def part(self) -> Part:
+        """The part again; BadMessage where its records are not those of this version."""
+        names = {f.name for f in fields(Records)}
+        if self.records.keys() != names:
+            raise BadMessage(f"records are {sorted(self.records)}; they must be {sorted(names)}")
+        whole = {n: typed(a, np.int64) for n, a in self.records.items() if n != "distances"}
+        records = Records(**whole, distances=typed(self.records["distances"], np.float64))
+        return Part(typed(self.highest, np.float32), typed(self.lowest, np.float32), records)
+
+
 class Failure(Message, frozen=True, tag="failure"):
     """Reply to anything that could not be done.
 
@@ -167,8 +225,8 @@ class Failure(Message, frozen=True, tag="failure"):
     detail: str
 
 
-Request = Ping | Look | Draw | Average
-Reply = Ready | Looked | Drawn | Averaged | Failure
+Request = Ping | Look | Draw | Average | Seek | Dance
+Reply = Ready | Looked | Drawn | Averaged | Sought | Danced | Failure
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,8 @@ from certify.randomness import fresh_key
 from certify.scores import VOTE
 from models import registry
 from models.registry import Card
+from service.base_maps import attribution, attribution_rules
+from service.dance_orders import Dancing, dance_rules, dancing
 from service.failures import contradictions
 from service.forms import typed
 from service.noise_laws import law_rules, recipe
@@ -28,7 +30,7 @@ from service.schemas import CertifyParameters, ExplainParameters, Method, Stop
 from service.settings import Settings
 
 Schema = TypeVar("Schema", bound=BaseModel)
-LAW, SHAPE, ATTRIBUTION, PRECISION = "gaussian", 2, "gradient", "float32"
+LAW, SHAPE, PRECISION = "gaussian", 2, "float32"
 CHANNELS = 3
 NO_PICTURE = "0" * 64
 
@@ -64,14 +66,16 @@ class CertifyOrder:
 
 @dataclass(frozen=True)
 class ExplainOrder:
-    """A map to make; `noise` is None for the plain gradient."""
+    """A map to make; `noise` is None for that of the clean picture."""
 
     card: Card
     target: int | None
     method: Method
+    attribution: str
     cell: int
     noise: Noise | None
     pictures: bool
+    dance: Dancing | None = None
 
 
 @contradictions()
@@ -114,18 +118,24 @@ def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     """The order that these fields describe. Raises ProblemError naming every broken rule."""
     asked = parse(ExplainParameters, fields, textual)
     card = find_card(asked.model or settings.default_model)
-    plain = asked.method == "gradient"
+    plain = asked.method in ("gradient", "plain", "dance")
     cell = asked.cell or (1 if plain else card.defaults.cell)
     features = _features(card, cell)
     votes = asked.votes or share(card.defaults.vote_fraction, features)
-    rules = [*_common_rules(asked, card, cell, settings), *_unused(asked)]
+    rules = [
+        *_common_rules(asked, card, cell, settings),
+        *_unused(asked),
+        *dance_rules(asked, card),
+    ]
     if asked.method == "renyi":
         rules += _fewer("votes", votes, features)
     _raise(rules)
     # SmoothGrad casts no votes; a recipe has at least one.
     votes = votes if asked.method == "renyi" else 1
     noise = None if plain else _noise(asked, card, cell, votes, card.lanes)
-    return ExplainOrder(card, asked.target, asked.method, cell, noise, asked.pictures)
+    base = attribution(asked)
+    decoys = dancing(asked, card, settings.max_decoys)
+    return ExplainOrder(card, asked.target, asked.method, base, cell, noise, asked.pictures, decoys)
 
 
 def swaps_asked(order: CertifyOrder) -> int | None:
@@ -206,7 +216,7 @@ def _out_of_reach(order: CertifyOrder, most_samples: int) -> list[Fault]:
 def _common_rules(
     asked: CertifyParameters | ExplainParameters, card: Card, cell: int, settings: Settings
 ) -> list[Fault]:
-    classes, faults = len(card.classes), []
+    classes, faults = len(card.classes), attribution_rules(asked, card)
     if card.size % cell:
         divisors = ", ".join(str(d) for d in range(1, card.size + 1) if card.size % d == 0)
         rule = f"it must divide the picture's side, {card.size} pixels"
@@ -260,7 +270,8 @@ def _fewer(name: str, count: int, features: int) -> list[Fault]:
 def _unused(asked: ExplainParameters) -> list[Fault]:
     """Parameters that the chosen method has no use for."""
     votes = ("votes", "score")
-    useless = {"gradient": ("scale", *votes, "samples", "key"), "smoothgrad": votes}
+    of_noise = ("scale", *votes, "samples", "key")
+    useless = {"gradient": of_noise, "plain": of_noise, "dance": of_noise, "smoothgrad": votes}
     given = [n for n in useless.get(asked.method, ()) if getattr(asked, n) is not None]
     rule = f"method {asked.method} does not use it"
     return [fault(n, getattr(asked, n), rule, f"leave {n} out") for n in given]
@@ -277,7 +288,7 @@ def _noise(
 ) -> Noise:
     scale = asked.scale or card.defaults.scale
     score = asked.score or VOTE
-    recipe = Recipe(LAW, SHAPE, scale, ATTRIBUTION, cell, votes, lanes, PRECISION, score)
+    recipe = Recipe(LAW, SHAPE, scale, attribution(asked), cell, votes, lanes, PRECISION, score)
     key = asked.key.lower() if asked.key else fresh_key()
     return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
 

@@ -140,6 +140,13 @@ def print_problem(console: Console, problem: Problem) -> None:
         console.print(f"  {problem.detail}", highlight=False, markup=False)
 
 
+def show_certificate(console: Console, answer: CertifyAnswer, out: Path) -> None:
+    """Say what was predicted and proven, write the files, say which."""
+    print_prediction(console, answer.prediction, answer.label)
+    print_words(console, answer.summary)
+    print_files(console, write_certificate(answer, out))
+
+
 def write_certificate(answer: CertifyAnswer, out: Path) -> dict[str, Path]:
     """Write pictures, document and arrays into the folder `out`; what each is, and where."""
     out.mkdir(parents=True, exist_ok=True)

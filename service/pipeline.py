@@ -26,6 +26,9 @@ from certify.plan import Plan
 from certify.stopping import Ending
 from models import images
 from models.registry import Card
+from service import dancing
+from service.base_maps import DEFAULT
+from service.decoy_results import DecoyProgress
 from service.meter import Meter
 from service.orders import CertifyOrder, ExplainOrder
 from service.pool import Look, Pool
@@ -69,12 +72,14 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """A finished map: `scores` is float64 (rows, columns), none negative."""
+    """A finished map: `scores` is float64 (rows, columns), none negative. danced: its decoys, if
+    it was made of any."""
 
     order: ExplainOrder
     subject: Subject
     look: Look
     scores: NDArray[np.float64]
+    danced: dancing.Range | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +100,7 @@ class Certified:
 
 
 Steps = AsyncGenerator[Progress | Certified, None]
+ExplainSteps = AsyncGenerator[DecoyProgress | Explained, None]
 Keep = Callable[[Plan, Evidence, Evidence], Awaitable[None]]
 
 
@@ -120,13 +126,14 @@ def receive(data: bytes, card: Card, max_pixels: int) -> Subject:
 
 async def explain(pool: Pool, order: ExplainOrder, subject: Subject) -> Explained:
     """The map that was ordered."""
-    look = await pool.look(order.card.name, subject.picture, order.target)
+    if order.dance is not None:
+        async with aclosing(explain_steps(pool, order, subject)) as steps:
+            return [step async for step in steps if isinstance(step, Explained)][-1]
+    plain = DEFAULT if order.noise else order.attribution
+    look = await pool.look(order.card.name, subject.picture, order.target, plain)
     noise, rows = order.noise, order.card.size // order.cell
     if noise is None:
-        scores = (
-            look.map.astype(np.float64).reshape(rows, order.cell, rows, order.cell).mean((1, 3))
-        )
-        return Explained(order, subject, look, np.nan_to_num(scores, nan=0, posinf=0, neginf=0))
+        return Explained(order, subject, look, _celled(order, look.map))
     plan = noise.plan(order.card, subject.digest, look.target)
     if order.method == "smoothgrad":
         scores = await pool.average(plan, subject.picture, 0, noise.samples) / noise.samples
@@ -134,6 +141,29 @@ async def explain(pool: Pool, order: ExplainOrder, subject: Subject) -> Explaine
         evidence = await pool.draw(plan, subject.picture, 0, noise.samples)
         scores = plan.shares(evidence.counts, noise.samples)
     return Explained(order, subject, look, scores.reshape(rows, rows))
+
+
+async def explain_steps(pool: Pool, order: ExplainOrder, subject: Subject) -> ExplainSteps:
+    """Progress where a map is made of decoys, then the map that was ordered."""
+    asked, card = order.dance, order.card
+    if asked is None:
+        yield await explain(pool, order, subject)
+        return
+    look = await pool.look(card.name, subject.picture, order.target)
+    about = dancing.Subject(card, subject.picture, look.target, order.attribution)
+    async with aclosing(dancing.dance(pool, asked, about)) as steps:
+        async for step in steps:
+            if isinstance(step, dancing.Range):
+                yield Explained(order, subject, look, _celled(order, step.map), step)
+            else:
+                yield step
+
+
+def _celled(order: ExplainOrder, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The mean of a map over each cell; what is not finite becomes 0."""
+    rows, cell = order.card.size // order.cell, order.cell
+    scores = pixels.astype(np.float64).reshape(rows, cell, rows, cell).mean((1, 3))
+    return np.asarray(np.nan_to_num(scores, nan=0, posinf=0, neginf=0))
 
 
 async def certify(

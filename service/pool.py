@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from certify.evidence import Evidence
 from certify.plan import Plan
+from service.base_maps import DEFAULT
 from service.chunks import Pace, pieces
 from service.messages import (
     Array,
@@ -72,7 +73,7 @@ class Look:
     """One clean picture seen once.
 
     probabilities: float32 (classes,). target: the class explained. map: float32 (height, width),
-    the largest absolute gradient over channels.
+    the magnitude of the base map.
     """
 
     probabilities: NDArray[np.float32]
@@ -105,7 +106,9 @@ class Pool(Protocol):
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-    async def look(self, model: str, image: Picture, target: int | None) -> Look: ...
+    async def look(
+        self, model: str, image: Picture, target: int | None, attribution: str = DEFAULT
+    ) -> Look: ...
     async def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
     def draw_parts(
         self, plan: Plan, image: Picture, start: int, stop: int
@@ -113,6 +116,7 @@ class Pool(Protocol):
     async def average(
         self, plan: Plan, image: Picture, start: int, stop: int
     ) -> NDArray[np.float64]: ...
+    def answers(self, work: Iterator[Request]) -> AsyncGenerator[tuple[Request, Reply], None]: ...
     async def heartbeat(self) -> Health: ...
     def samples_per_second(self, plan: Plan) -> float | None: ...
 
@@ -135,9 +139,11 @@ class ChunkedPool(ABC):
     def answers(self, work: Iterator[Request]) -> AsyncGenerator[tuple[Request, Reply], None]:
         """Each request of `work` with its reply, in any order. Closing the generator cancels."""
 
-    async def look(self, model: str, image: Picture, target: int | None) -> Look:
-        """Probabilities and plain gradient map of one clean picture."""
-        request = LookRequest(model, Array.of(image), target)
+    async def look(
+        self, model: str, image: Picture, target: int | None, attribution: str = DEFAULT
+    ) -> Look:
+        """Probabilities and base map of one clean picture."""
+        request = LookRequest(model, Array.of(image), target, attribution)
         async with aclosing(self.answers(iter([request]))) as answers:
             _, reply = await anext(answers)
         return _look(reply)

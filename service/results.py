@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from service.decoy_results import DecoyReport
 from service.schemas import Method, Wire
 
 
@@ -24,6 +25,7 @@ class ExplainRecipe(Wire):
     law: str | None = None
     scale: float | None = None
     votes: int | None = None
+    score: str | None = None
 
 
 class ExplainAnswer(Wire):
@@ -37,10 +39,11 @@ class ExplainAnswer(Wire):
     label: str
     method: Method
     recipe: ExplainRecipe
-    samples: int = Field(description="noisy pictures drawn; 0 for the plain gradient")
+    samples: int = Field(description="noisy pictures drawn; 0 for a map of the clean one")
     key: str | None = Field(description="the noise's key; null where no noise was drawn")
     map: list[list[float]] = Field(description="rows x columns of scores, none negative")
     overlay: str | None = Field(None, description="base64 PNG of the map over the picture")
+    decoys: DecoyReport | None = Field(None, description="null but for method dance")
 
 
 class Spot(Wire):
@@ -173,6 +176,7 @@ class ModelDefaults(Wire):
     samples: int
     k: int
     votes: int
+    layer: str = Field(description="whose values decoys keep")
 
 
 class ModelSummary(Wire):
@@ -191,6 +195,18 @@ class ModelList(Wire):
     models: list[ModelSummary]
 
 
+class ModelAttribution(Wire):
+    """One base map, and whether this model has it."""
+
+    name: str = Field(description="as `attribution` of a request")
+    title: str
+    summary: str = Field(description="formula and parameters; they never change under this name")
+    source: str
+    passes: int = Field(description="passes through the network for each picture: the cost")
+    supported: bool
+    reason: str | None = Field(description="why it is not supported; null if it is")
+
+
 class ModelCard(Wire):
     """Everything a caller may want to know about one model."""
 
@@ -204,6 +220,8 @@ class ModelCard(Wire):
     accuracy: str
     size: int
     labels: list[str] = Field(description="class names; the index is the target")
+    layers: list[str] = Field(description="layers that decoys may keep, first to last")
+    attributions: list[ModelAttribution]
     defaults: ModelDefaults
 
 

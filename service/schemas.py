@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
+from service.decoy_fields import Cap, Layer, Patch, Scheme, Shown, Steps, Stride, Tolerance
 
-Method = Literal["gradient", "smoothgrad", "renyi"]
+Method = Literal["gradient", "plain", "smoothgrad", "renyi", "dance"]
 Confidence = Literal["anytime", "fixed"]
 Stop = Literal["proven", "never"]
 LawName = Literal["auto", "liu2021", "gaussian", "laplace", "generalized_normal"]
@@ -52,6 +53,29 @@ Score = Annotated[
         "to half at rank `votes`"
     ),
 ]
+AttributionName = Literal[
+    "gradient",
+    "input_x_gradient",
+    "integrated_gradients",
+    "smoothgrad",
+    "squared_smoothgrad",
+    "sparsified_smoothgrad",
+    "relaxed_smoothgrad",
+    "guided_backprop",
+    "grad_cam",
+    "lrp",
+    "occlusion",
+    "rise",
+    "dance",
+    "dance",
+]
+Attribution = Annotated[
+    AttributionName | None,
+    Field(
+        description="the base map, of the clean or of each noisy picture; default: gradient. "
+        "GET /v1/models/{name} says which ones a model supports and what each costs"
+    ),
+]
 Samples = Annotated[int | None, Field(ge=1, description="noisy pictures to draw")]
 Key = Annotated[
     str | None,
@@ -74,9 +98,12 @@ class ExplainParameters(Wire):
 
     model: ModelName = None
     method: Method = Field(
-        description="gradient: of the clean picture. smoothgrad: its magnitude averaged under "
-        "noise. renyi: how often each feature is among the most important under noise"
+        description="plain: the base map of the clean picture; gradient: that of the gradient. "
+        "smoothgrad: its magnitude averaged under noise. renyi: how often each feature is among "
+        "the most important under noise. dance: how far the base map moves over decoys, pictures "
+        "that the network's first layers cannot tell from this one"
     )
+    attribution: Attribution = None
     target: Target = None
     cell: Cell = None
     scale: Scale = None
@@ -84,6 +111,14 @@ class ExplainParameters(Wire):
     score: Score = None
     samples: Samples = None
     key: Key = None
+    scheme: Scheme = None
+    layer: Layer = None
+    patch: Patch = None
+    stride: Stride = None
+    tolerance: Tolerance = None
+    cap: Cap = None
+    steps: Steps = None
+    decoys: Shown = None
     pictures: bool = Field(False, description="also answer the overlay, as base64 PNG")
 
 
@@ -91,6 +126,7 @@ class CertifyParameters(Wire):
     """What POST /v1/certify takes beside the picture."""
 
     model: ModelName = None
+    attribution: Attribution = None
     target: Target = None
     k: int | None = Field(
         None, ge=1, description="how many of the most important features to report; or fraction"

@@ -46,7 +46,13 @@ class FakePool:
     async def stop(self) -> None:
         self.running = False
 
-    async def look(self, model: str, image: NDArray[np.uint8], target: int | None) -> Look:
+    async def look(
+        self,
+        model: str,
+        image: NDArray[np.uint8],
+        target: int | None,
+        attribution: str = "gradient",
+    ) -> Look:
         self._note("look")
         card = registry.card(model)
         assert image.shape == (card.size, card.size, 3) and image.dtype == np.uint8
