@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models import registry
-from service import answers, estimating, pipeline, results, schemas
+from service import answers, estimating, explaining, pipeline, results, schemas
 from service.attendance import Gone, attended
 from service.context import owner, service
 from service.failures import too_long, unavailable
@@ -31,21 +31,28 @@ def _json(answer: schemas.Wire) -> Response:
 @router.post(
     "/v1/explain",
     tags=["explanations"],
-    responses=declared(results.ExplainAnswer, "The map", (PNG, NPY), (*SAMPLED, "took-too-long")),
+    responses=declared(
+        results.ExplainAnswer, "The map", (PNG, NPY, EVENTS), (*SAMPLED, "took-too-long")
+    ),
     openapi_extra=body({JSON: schemas.ExplainRequest, FORM: schemas.ExplainUpload}),
 )
 async def explain(request: Request) -> Response:
     """Explain: which parts of the picture did the model look at?
 
-    PNG is the map over the picture, application/octet-stream the map as .npy (float64).
+    PNG is the map over the picture, application/octet-stream the map as .npy (float64),
+    text/event-stream shows on the way how many decoys of how many are done.
     """
     here = service(request)
-    kind = choose(request.headers.get("accept"), (JSON, PNG, NPY))
+    kind = choose(request.headers.get("accept"), (JSON, PNG, NPY, EVENTS))
     parcel = await read(request, here.settings.max_body_bytes)
     order = explain_order(parcel.fields, parcel.textual, here.settings)
     subject = await asyncio.to_thread(
         pipeline.receive, parcel.picture, order.card, here.settings.max_pixels
     )
+    if kind == EVENTS:
+        steps = pipeline.explain_steps(here.pool, order, subject)
+        told = explaining.events(steps, here.settings.retry_after_seconds)
+        return StreamingResponse(told, media_type=EVENTS, headers={"Cache-Control": "no-store"})
     work = pipeline.explain(here.pool, order, subject)
     try:
         explained = await attended(request, work, here.settings.longest_wait_seconds)

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     max_samples: int = Field(
         default=100_000, ge=1, description="most noise samples that one request may ask for"
     )
+    max_decoys: int = Field(default=1000, ge=1, description="most decoys that one request may take")
     chunk_seconds: float = Field(
         default=0.25,
         gt=0,
