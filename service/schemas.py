@@ -67,7 +67,6 @@ AttributionName = Literal[
     "occlusion",
     "rise",
     "dance",
-    "dance",
 ]
 Attribution = Annotated[
     AttributionName | None,
