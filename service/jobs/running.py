@@ -9,6 +9,7 @@ from service.jobs.record import Record
 from service.orders import CertifyOrder
 from service.pipeline import Certified, Notes
 from service.results import Progress
+from service.store.jobs import Point
 
 
 class SetAside(Exception):
@@ -55,6 +56,11 @@ class Running:
     def left(self) -> int:
         """Samples that may still be drawn."""
         return self.record.order.noise.samples - self.samples
+
+    def point(self) -> Point:
+        """How far it has got, for the store."""
+        told = self.progress.model_dump_json() if self.progress else None
+        return Point(self.samples, self.target, told)
 
     def order(self) -> CertifyOrder:
         """The order, of the class that is explained once that is known."""

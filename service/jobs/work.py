@@ -21,7 +21,6 @@ from service.pipeline import Certified, certify
 from service.pool import Pool, WorkerLost
 from service.settings import Settings
 from service.store import jobs
-from service.store.jobs import Point
 from service.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -61,12 +60,11 @@ class Work:
         Raises Taken if the job is not ours any more.
         """
         async with running.lock:
-            if not running.kept or not running.unsaved or running.target is None:
+            if not running.kept or not running.unsaved:
                 return
-            parts, progress = list(running.unsaved), running.progress
+            parts = list(running.unsaved)
             first, body = await asyncio.to_thread(records.pack, parts)
-            told = progress.model_dump_json() if progress else None
-            point, now = Point(running.samples, running.target, told), time.time()
+            point, now = running.point(), time.time()
             try:
                 held = await self.store.do(
                     jobs.checkpoint, running.id, self.holder, point, first, body, now
@@ -123,9 +121,10 @@ class Work:
         async with running.lock:
             if running.kept:
                 results = await asyncio.to_thread(self._results, certified)
+                point, finish = running.point(), jobs.finish
                 held = await self._insist(
                     lambda now: self.store.do(
-                        jobs.finish, running.id, self.holder, results, now, self.expiry(now)
+                        finish, running.id, self.holder, point, results, now, self.expiry(now)
                     )
                 )
                 if not held:

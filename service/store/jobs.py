@@ -78,7 +78,7 @@ class Point:
     """How far a job has got: samples drawn, class explained, progress as JSON."""
 
     drawn: int
-    target: int
+    target: int | None
     progress: str | None
 
 
@@ -181,6 +181,7 @@ def finish(
     connection: Connection,
     job: str,
     holder: str,
+    point: Point,
     results: Mapping[str, bytes],
     now: float,
     expires: float,
@@ -188,6 +189,8 @@ def finish(
     """The job is done and these are its results by content type; whether it was still held."""
     done = _end(connection, job, "done", _held(holder), now, expires)
     if done:
+        reached = {"drawn": point.drawn, "target": point.target, "progress": point.progress}
+        _write(connection, job, JOBS.c.state == "done", **reached)
         rows = [{"job": job, "kind": kind, "body": body} for kind, body in results.items()]
         connection.execute(insert(RESULTS), rows)
     return done

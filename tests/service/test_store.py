@@ -154,7 +154,7 @@ def test_whoever_lost_the_lease_can_write_nothing_more(store: Store) -> None:
     point = Point(64, 7, "{}")
     assert not store.now(jobs.checkpoint, job, ME, point, 0, b"late", 22.0)
     assert not store.now(jobs.begin_anew, job, ME, "")
-    assert not store.now(jobs.finish, job, ME, {"k": b"late"}, 22.0, 99.0)
+    assert not store.now(jobs.finish, job, ME, point, {"k": b"late"}, 22.0, 99.0)
     assert not store.now(jobs.fail, job, ME, "{}", 22.0, 99.0)
     assert not store.now(jobs.release, job, ME, 22.0)
     assert store.now(jobs.renew, ME, [job], 99.0) == frozenset()
@@ -167,7 +167,7 @@ def test_a_finished_job_keeps_its_results_until_they_expire(store: Store) -> Non
     job = running(store)
     store.now(jobs.checkpoint, job, ME, Point(100, 7, "{}"), 0, b"part", 11.0)
     results = {"application/json": b"{}", "image/png": b"\x89PNG"}
-    assert store.now(jobs.finish, job, ME, results, 12.0, 50.0)
+    assert store.now(jobs.finish, job, ME, Point(100, 7, None), results, 12.0, 50.0)
     assert {kind: store.now(jobs.result, job, kind) for kind in results} == results
     assert store.now(jobs.load, job) == jobs.Kept(new(picture=None), 7, ())  # type: ignore[arg-type]
     assert store.now(jobs.backlog) == 0
@@ -187,7 +187,7 @@ def test_nothing_comes_after_a_final_state(store: Store) -> None:
     job = running(store)
     assert store.now(jobs.cancel, job, "", 12.0, 50.0)
     assert not store.now(jobs.cancel, job, "", 13.0, 50.0)
-    assert not store.now(jobs.finish, job, ME, {}, 13.0, 50.0)
+    assert not store.now(jobs.finish, job, ME, Point(1, 1, None), {}, 13.0, 50.0)
     assert not store.now(jobs.checkpoint, job, ME, Point(1, 1, "{}"), 0, b"", 13.0)
     assert store.now(jobs.claim, ME, 99.0, 199.0, 9) == []
     assert store.now(jobs.renew, ME, [job], 99.0) == frozenset()
