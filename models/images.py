@@ -8,13 +8,13 @@ are taken as they are. Importing this module does not import torch.
 
 import hashlib
 from io import BytesIO
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from models import headers
-from models.registry import Card
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 SMALLEST = 16  # pixels a side: below this no cell grid is left to explain
@@ -24,6 +24,18 @@ UPRIGHT = (None, 1)
 # The pixel limit is decode()'s own, applied before Pillow sees the data; Pillow's second limit
 # would only add warnings to it.
 Image.MAX_IMAGE_PIXELS = None
+
+
+class Frame(Protocol):
+    """How a picture is brought to a network's size; every model card is one."""
+
+    @property
+    def size(self) -> int:
+        """Pixels along each side of what the network sees."""
+
+    @property
+    def resize(self) -> int:
+        """Pixels of the shorter side before the centre is cropped."""
 
 
 class BadImage(ValueError):
@@ -59,17 +71,17 @@ def decode(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(pixels.T, (3, *pixels.T.shape[-2:])).T)
 
 
-def fit(image: NDArray[np.uint8], card: Card) -> NDArray[np.uint8]:
-    """Return the (size, size, 3) picture that the card's network sees.
+def fit(image: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
+    """Return the (size, size, 3) picture that a network with this card, or frame, sees.
 
-    The same as resizing the shorter side to `card.resize` (bicubic, antialiased) and cropping the
+    The same as resizing the shorter side to `frame.resize` (bicubic, antialiased) and cropping the
     centre, but done in one step from the crop's own box, so that a long thin picture costs nothing.
     """
     height, width = image.shape[:2]
-    side = min(height, width) * card.size / card.resize
+    side = min(height, width) * frame.size / frame.resize
     left, top = (width - side) / 2, (height - side) / 2
     resized = Image.fromarray(image).resize(
-        (card.size, card.size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
+        (frame.size, frame.size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
     )
     return np.array(resized)
 

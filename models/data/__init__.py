@@ -1,0 +1,1 @@
+"""Labelled pictures from local folders, in the formats their makers publish."""
