@@ -21,7 +21,7 @@ hint: this machine has no nvidia-smi, yet the build of torch that pip found is t
 endef
 export CPU_BUILD TORCH_HINT
 
-.PHONY: help setup demo serve test test-all check bench lock clean
+.PHONY: help setup demo serve test test-all check bench lock clean clients docker
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -66,6 +66,17 @@ bench: setup  ## measure; each program writes its JSON and pictures
 	@$(BIN)/python -m bench.norms
 	@$(BIN)/python -m bench.invariance
 	@$(BIN)/python -m bench.soundness
+
+clients: setup  ## write openapi.json anew and generate the Python and TypeScript clients
+	@$(BIN)/python tools/write_openapi.py openapi.json
+	@$(BIN)/openapi-python-client generate --path openapi.json --meta none --overwrite --fail-on-warning \
+	  --config clients/python/generator.yaml --output-path clients/python/affidavit_client
+	@if command -v npm >/dev/null; \
+	 then cd clients/typescript && npm ci --silent && npm run -s generate && npm run -s check && npm run -s lint; \
+	 else echo "hint: no npm here, so the TypeScript client was not generated"; fi
+
+docker:  ## build the image for this machine's hardware; `docker compose up` runs it
+	docker build --target $(HARDWARE) --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t affidavit:$(HARDWARE) .
 
 lock:  ## resolve the locked dependencies anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --extra dev --no-annotate --no-header \

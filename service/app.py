@@ -22,6 +22,7 @@ from service.jobs.runner import Runner
 from service.keys import signer
 from service.metrics import Metrics
 from service.observing import Observed, named
+from service.patience import Arrival
 from service.pool import ChunkedPool, Pool, PoolError
 from service.problems import ProblemError
 from service.routes import router
@@ -59,6 +60,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         metrics_route.router,
     ):
         app.include_router(each)
+    app.add_middleware(Arrival, seconds=settings.arrival_seconds)
     app.add_middleware(Observed, metrics=app.state.service.metrics)
     app.add_middleware(Head)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]

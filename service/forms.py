@@ -136,7 +136,8 @@ def _value(wanted: list[Any], text: str) -> Any:
         return int(text)
     if float in wanted and NUMBER.fullmatch(text):
         return float(text)
-    return TRUTH.get(text, text) if bool in wanted else text
+    # True and False are how Python writes them, and so its generated client.
+    return TRUTH.get(text.lower(), text) if bool in wanted else text
 
 
 def _types(annotation: Any) -> list[Any]:

@@ -25,9 +25,9 @@ from service.jobs.record import Record, accepted
 from service.jobs.running import SetAside
 from service.kserve_schemas import (
     MOST_INSTANCES,
+    ExplainedInstances,
     ExplainInstances,
     Explanation,
-    Explanations,
     ModelMetadata,
     ModelReady,
     ServerLive,
@@ -52,7 +52,7 @@ IMAGE_RULE = 'it must be {"b64": "…"}, the picture file as base64'
 @router.post(
     "/v1/models/{name}:explain",
     responses=declared(
-        Explanations,
+        ExplainedInstances,
         "Map and certificate of each picture",
         (),
         (*SAMPLED, "too-few-samples", "took-too-long"),
@@ -76,7 +76,7 @@ async def explain_instances(request: Request, name: str) -> Response:
     except SetAside:
         raise unavailable("the server is to end", here.settings.retry_after_seconds) from None
     made = await asyncio.to_thread(lambda: [_explanation(one, here) for one in done])
-    return _json(Explanations(explanations=made))
+    return _json(ExplainedInstances(explanations=made))
 
 
 @router.get("/v2/health/live", responses=declared(ServerLive, "The HTTP process answers"))

@@ -35,12 +35,13 @@ class Explanation(Wire):
 
     map: list[list[float]] = Field(description="rows x columns: share of votes of each feature")
     radii: list[list[float]] = Field(
-        description="rows x columns: within this radius the feature stays where it is; 0: unproven"
+        description="rows x columns: within this radius the feature is certainly among the k; "
+        "negative: within so much it is certainly not; 0: neither is proven"
     )
     certified: CertifyAnswer
 
 
-class Explanations(Wire):
+class ExplainedInstances(Wire):
     """An answer of KServe's V1 protocol, in the order of the instances."""
 
     explanations: list[Explanation]
@@ -93,7 +94,7 @@ class ModelReady(Wire):
 
 COMPONENTS = (
     ExplainInstances,
-    Explanations,
+    ExplainedInstances,
     ServerLive,
     ServerReady,
     ServerMetadata,

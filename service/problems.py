@@ -35,6 +35,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unknown-job": Kind(404, "No such job"),
         "method-not-allowed": Kind(405, "This address does not take that method"),
         "not-acceptable": Kind(406, "None of the accepted content types is on offer"),
+        "too-slow": Kind(408, "The request took too long to arrive"),
         "job-not-done": Kind(409, "The job has no certificate"),
         "job-outdated": Kind(409, "The job was accepted by another version of the service"),
         "body-too-large": Kind(413, "The request body is too large"),

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 from rich.console import Console
 
-from service import logs, tracing
+from service import logs, patience, tracing
 from service.app import create_app
 from service.context import Service
 from service.fitness import check
@@ -49,13 +50,10 @@ async def serve(settings: Settings, console: Console) -> None:
     pool = worker_pool(settings)
     app, listening = create_app(settings, pool), _listen(settings)
     app.state.service.store.start()
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        log_config=None,
-        timeout_graceful_shutdown=int(settings.drain_seconds) + FAREWELL_SECONDS,
+    server, url = (
+        uvicorn.Server(configuration(app, settings)),
+        address(settings.host, listening.getsockname()[1]),
     )
-    server, url = uvicorn.Server(config), address(settings.host, listening.getsockname()[1])
     console.print(f"affidavit serves on {url}", highlight=False, soft_wrap=True)
     signer = app.state.service.signer
     signs = f"signed with key {signer.keyid}" if signer else "not signed"
@@ -68,6 +66,20 @@ async def serve(settings: Settings, console: Console) -> None:
         herald.cancel()
         farewell.cancel()
         listening.close()
+
+
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the application is put behind a socket."""
+    return uvicorn.Config(
+        app,
+        http=patience.protocol(settings.arrival_seconds),
+        # Nothing here speaks it, and each way in is one more to guard.
+        ws="none",
+        server_header=False,
+        log_level="warning",
+        log_config=None,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + FAREWELL_SECONDS,
+    )
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         default="efficientnet-lite0",
         description="model of requests and commands that name none",
     )
+    arrival_seconds: float = Field(
+        default=20.0, gt=0, description="how long a request's head may take to come, and its body"
+    )
     max_body_bytes: int = Field(
         default=20 * MEBIBYTE, ge=1024, description="largest request body, in bytes; beyond it: 413"
     )

@@ -118,6 +118,8 @@ class Work:
         raise RuntimeError("the pipeline ended without a certificate")
 
     async def _conclude(self, running: Running, certified: Certified) -> None:
+        # So that a job that is done also says how much was drawn.
+        await self.save(running)
         async with running.lock:
             if running.kept:
                 results = await asyncio.to_thread(self._results, certified)

@@ -1,0 +1,85 @@
+"""A live server for the clients, and the folders where they are generated."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PHOTO = sorted((ROOT / "tests/data/digits").glob("*.png"))[0]
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    return PHOTO
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real server with one real worker and the tiny network."""
+    settings = {
+        "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
+        "AFFIDAVIT_DEVICE": "cpu",
+        "AFFIDAVIT_WORKERS": "1",
+        "AFFIDAVIT_CHUNK_SECONDS": "0.05",
+        "AFFIDAVIT_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    process = subprocess.Popen(
+        (sys.executable, "-m", "service", "serve", "--port", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | settings,
+    )
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().removeprefix("affidavit serves on ").strip()
+        assert any(line.startswith("ready") for line in process.stdout)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def python_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the quick start and the client generated from the committed document."""
+    folder = tmp_path_factory.mktemp("python")
+    shutil.copy(ROOT / "clients/python/quickstart.py", folder)
+    command = [str(Path(sys.executable).with_name("openapi-python-client")), "generate"]
+    command += ["--path", str(ROOT / "openapi.json"), "--meta", "none"]
+    command += ["--config", str(ROOT / "clients/python/generator.yaml")]
+    command += ["--output-path", str(folder / "affidavit_client"), "--fail-on-warning"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def typescript_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the quick start and the client generated from the committed document."""
+    source = ROOT / "clients/typescript"
+    if shutil.which("npm") is None:
+        pytest.skip("NOT TESTED: the TypeScript client needs Node.js and npm, which are not here")
+    if not (source / "node_modules").exists():
+        pytest.skip("NOT TESTED: the TypeScript client's tools are missing; run `make clients`")
+    folder = tmp_path_factory.mktemp("clients") / "typescript"
+    folder.mkdir()
+    for name in ("package.json", "tsconfig.json", "redocly.yaml", "quickstart.ts"):
+        shutil.copy(source / name, folder)
+    shutil.copy(ROOT / "openapi.json", folder.parents[1])
+    (folder / "node_modules").symlink_to(source / "node_modules")
+    for script in ("generate", "check"):
+        done = subprocess.run(
+            ("npm", "run", "-s", script), cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
