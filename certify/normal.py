@@ -23,7 +23,7 @@ def quantile(probability: Fraction) -> arb:
     One step of interval Newton from a guess in floats, which costs a third of the inverse in balls:
     if guess − (Φ(guess) − p)/φ(X) lies within X around the guess, then so does the root, and in it.
     """
-    if not 0 < probability < 1:
+    if not 0 < probability.numerator < probability.denominator:
         return arb.nan()
     # Φ keeps full relative accuracy in the lower tail, and Φ⁻¹ is odd about ½.
     tail, is_upper = lower_tail(probability)

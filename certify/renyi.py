@@ -148,8 +148,12 @@ def sharpen(dual: Dual, inside: Side, outside: Side) -> Dual:
 
 def _active(t: Fraction, inside: Side, outside: Side) -> list[tuple[Fraction, int]]:
     """The bounds that must move to t. One value cannot be active on both sides."""
-    above = [(v, n) for v, n in inside.items() if v > t]
-    return above + [(v, n) for v, n in outside.items() if v < t]
+    # v > t in integers, which is several times as fast.
+    part, whole = t.numerator, t.denominator
+    above = [(v, n) for v, n in inside.items() if v.numerator * whole > part * v.denominator]
+    return above + [
+        (v, n) for v, n in outside.items() if v.numerator * whole < part * v.denominator
+    ]
 
 
 def _above(mean: arb) -> Fraction:

@@ -121,9 +121,9 @@ def _width(shape: int) -> arb:
 
 def _unit_quantile(shape: int, probability: Fraction) -> arb:
     """The quantile in units of a; not finite at 0 and 1."""
-    if not 0 < probability < 1:
+    if not 0 < probability.numerator < probability.denominator:
         return arb.nan()
-    if 2 * probability == 1:
+    if 2 * probability.numerator == probability.denominator:
         return arb(0)
     tail, is_upper = lower_tail(probability)
     inverse, twice = _inverse(shape), 2 * tail

@@ -54,7 +54,7 @@ class Laplace:
 
     def quantile(self, probability: Fraction) -> arb:
         """λ·ln(2p) for p up to ½, and odd about it."""
-        if not 0 < probability < 1:
+        if not 0 < probability.numerator < probability.denominator:
             return arb.nan()
         tail, is_upper = lower_tail(probability)
         value = self._width * (2 * tail).log()
