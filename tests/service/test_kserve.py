@@ -33,8 +33,8 @@ def test_every_instance_gets_its_map_and_its_certificate(
         assert maps[0].shape == maps[1].shape and maps[0].ndim == 2
         # Every sample has k votes, and each goes to some feature.
         assert maps[0].sum() == pytest.approx(k)
-        assert set(np.flatnonzero(maps[1] > 0)) <= set(proven["reported"])
-        assert not set(np.flatnonzero(maps[1] < 0)) & set(proven["reported"])
+        assert (maps[0][maps[1] > 0] > 0.5).all() and (maps[0][maps[1] < 0] < 0.5).all()
+        assert (maps[1] != 0).any()
 
 
 def test_it_is_the_same_certificate_as_that_of_v1_certify(
