@@ -36,7 +36,7 @@ from certify.simplex import radius as simplex_radius
 
 Floats = NDArray[np.float64]
 KEY = 0xAFFD0000000000000000000000000008
-FEW, MANY, BATCH = 160, 10_000, 240
+FEW, MANY, BATCH = 160, 10_000, 120
 # What the linear programs' tolerance may hide of a margin between two probabilities.
 TOLERANCE = 2e-7
 LAWS = (("gaussian", 2), ("laplace", 1), *(("generalized_normal", b) for b in (4, 6, 12, 20)))
