@@ -15,8 +15,11 @@ from starlette.responses import Response
 
 from models.images import BadImage
 from service import file_routes, job_routes, kserve, metrics_route, openapi
+from service.admission import Admission
+from service.api_keys import Keys
 from service.context import Service
 from service.failures import as_problem
+from service.gate import Gate
 from service.head import Head
 from service.jobs.runner import Runner
 from service.keys import signer
@@ -60,6 +63,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         metrics_route.router,
     ):
         app.include_router(each)
+    app.add_middleware(Gate, keys=app.state.service.keys, most=settings.most_requests)
     app.add_middleware(Arrival, seconds=settings.arrival_seconds)
     app.add_middleware(Observed, metrics=app.state.service.metrics)
     app.add_middleware(Head)
@@ -77,7 +81,9 @@ def _service(settings: Settings, pool: Pool) -> Service:
     if isinstance(pool, ChunkedPool):
         pool.pace.listeners.append(metrics.chunk)
         pool.pace.halved.append(metrics.halvings.inc)
-    return Service(settings, pool, signs, Verifier(settings), store, runner, metrics)
+    admission = Admission(settings, pool, lambda: runner.backlog)
+    keys, verifier = Keys(store, settings), Verifier(settings)
+    return Service(settings, pool, signs, verifier, store, runner, metrics, keys, admission)
 
 
 @asynccontextmanager

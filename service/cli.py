@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from service import key_commands, keys, output, replaying, serve_commands
+from service import api_key_commands, key_commands, keys, output, replaying, serve_commands
 from service import report as reports
 from service.complaints import Impossible, complaints
 from service.serve_commands import settings
@@ -27,6 +27,7 @@ HELP = (
 )
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(api_key_commands.app, name="api-keys")
 said = Console()
 UNDER_NOISE = ("smoothgrad", "renyi")
 
@@ -89,7 +90,10 @@ PublicKey = Annotated[
 def explain(
     image: Image,
     method: Annotated[
-        str, typer.Option(help="gradient or plain (quick), smoothgrad or renyi (under noise).")
+        str,
+        typer.Option(
+            help="gradient or plain (quick), smoothgrad or renyi (under noise), dance (decoys)."
+        ),
     ] = "smoothgrad",
     model: Model = None,
     target: Target = None,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from service.admission import Admission
+from service.api_keys import Keys
 from service.jobs.runner import Runner
 from service.keys import Signer
 from service.metrics import Metrics
@@ -24,6 +26,8 @@ class Service:
     store: Store
     runner: Runner
     metrics: Metrics
+    keys: Keys
+    admission: Admission
 
 
 def service(request: Request) -> Service:

@@ -67,6 +67,8 @@ async def explain_instances(request: Request, name: str) -> Response:
     data = await read_body(request, here.settings.max_body_bytes)
     records = await asyncio.to_thread(_records, here, card, data, owner(request))
     seconds = here.settings.longest_wait_seconds
+    for record in records:
+        here.admission.enter(request, card, record.order.noise)
     try:
         done = await attended(request, _all(here, records), seconds)
     except Gone:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service import kserve_schemas, problems, results, schemas
+from service.gate import OPEN
 from service.jobs.resources import Job, JobList
 from service.negotiation import EVENTS, JSON, NPY, PNG
 
@@ -48,7 +49,15 @@ POSTED = (
     "invalid-parameters",
 )
 JUDGED = (*POSTED, "unknown-model", "bad-image")
-SAMPLED = (*JUDGED, "model-unavailable", "workers-unavailable", "out-of-memory")
+SAMPLED = (
+    *JUDGED,
+    "queue-full",
+    "quota-exceeded",
+    "model-unavailable",
+    "workers-unavailable",
+    "out-of-memory",
+)
+AT_THE_GATE = ("unauthorized", "too-many-requests")
 WAITING = {
     "Prefer": {
         "schema": {"type": "string", "example": "respond-async, wait=10"},
@@ -170,9 +179,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         made["components"]["securitySchemes"] = {"key": KEY}
         # With a key where the operator wants one, else without.
         made["security"] = [{"key": []}, {}]
-        for path in made["paths"].values():
+        for address, path in made["paths"].items():
             for operation in path.values():
                 _tidy(operation)
+                if address not in OPEN:
+                    _gated(operation["responses"])
                 _name(operation)
         app.openapi_schema = made
     return app.openapi_schema
@@ -184,6 +195,15 @@ def _schemas() -> dict[str, Any]:
     )
     found: dict[str, Any] = definitions["$defs"]
     return dict(sorted(found.items()))
+
+
+def _gated(responses: dict[str, Any]) -> None:
+    """What the gate may answer in place of any route behind it."""
+    for kind in AT_THE_GATE:
+        found = problems.KINDS[kind]
+        response = responses.setdefault(str(found.status), {"description": "", **_problem()})
+        told = (response["description"], found.title)
+        response["description"] = "; ".join(filter(None, told))
 
 
 def _tidy(operation: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "malformed-body": Kind(400, "The request body cannot be read"),
         "empty-body": Kind(400, "The request body is empty"),
+        "unauthorized": Kind(401, "A key is needed, and this is none"),
         "not-found": Kind(404, "There is nothing at this address"),
         "unknown-model": Kind(404, "No such model"),
         "unknown-job": Kind(404, "No such job"),
@@ -44,6 +45,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bad-image": Kind(422, "The picture cannot be used"),
         "too-few-samples": Kind(422, "No outcome of so few samples could prove what is asked"),
         "idempotency-mismatch": Kind(422, "Another request had this Idempotency-Key"),
+        "queue-full": Kind(429, "Enough samples are waited for already"),
+        "quota-exceeded": Kind(429, "The key has no samples left"),
+        "too-many-requests": Kind(429, "Enough requests are being answered already"),
         "internal-error": Kind(500, "The service failed; this is our fault"),
         "workers-unavailable": Kind(503, "No worker can take the request right now"),
         "out-of-memory": Kind(503, "The device has too little memory for one batch of this"),

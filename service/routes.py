@@ -49,13 +49,16 @@ async def explain(request: Request) -> Response:
     subject = await asyncio.to_thread(
         pipeline.receive, parcel.picture, order.card, here.settings.max_pixels
     )
+    here.admission.enter(request, order.card, order.noise)
     if kind == EVENTS:
         steps = pipeline.explain_steps(here.pool, order, subject)
         told = explaining.events(steps, here.settings.retry_after_seconds)
+        told = here.admission.streamed(told, order.noise)
         return StreamingResponse(told, media_type=EVENTS, headers={"Cache-Control": "no-store"})
     work = pipeline.explain(here.pool, order, subject)
     try:
-        explained = await attended(request, work, here.settings.longest_wait_seconds)
+        with here.admission.held(order.noise):
+            explained = await attended(request, work, here.settings.longest_wait_seconds)
     except Gone:
         return Response(status_code=HUNG_UP)
     except TimeoutError:
@@ -95,12 +98,14 @@ async def certify(request: Request) -> Response:
     subject = await asyncio.to_thread(
         pipeline.receive, parcel.picture, order.card, here.settings.max_pixels
     )
+    here.admission.enter(request, order.card, order.noise)
     record = accepted(order, subject, owner(request), wish.idempotency)
     if wish.durable:
         return await asking.durable(here, request, record, kind, wish)
     if kind == EVENTS:
         steps = pipeline.certify(here.pool, order, subject, proofs=True)
         stream = answers.events(steps, here.settings.retry_after_seconds, here.signer)
+        stream = here.admission.streamed(stream, order.noise)
         return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
     return await asking.attached(here, request, record, kind, wish)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from service import logs, patience, tracing
 from service.app import create_app
 from service.context import Service
-from service.fitness import check
+from service.fitness import Unfit, check
 from service.output import curl_line
 from service.peers import Limits
 from service.pool import Pool
@@ -50,6 +50,10 @@ async def serve(settings: Settings, console: Console) -> None:
     pool = worker_pool(settings)
     app, listening = create_app(settings, pool), _listen(settings)
     app.state.service.store.start()
+    if lacking := app.state.service.keys.lacking():
+        listening.close()
+        app.state.service.store.stop()
+        raise Unfit(lacking)
     server, url = (
         uvicorn.Server(configuration(app, settings)),
         address(settings.host, listening.getsockname()[1]),

@@ -85,6 +85,19 @@ class Settings(BaseSettings):
         ge=0,
         description="longest that a request waits; a certificate is then a job (202)",
     )
+    queue_samples: int = Field(
+        default=500_000, ge=1, description="most noise samples waited for at once; beyond it: 429"
+    )
+    most_requests: int = Field(
+        default=512, ge=1, description="most requests being answered at once; beyond it: 429"
+    )
+    samples_an_hour: int = Field(
+        default=0, ge=0, description="noise samples an hour for each caller's key; 0: no limit"
+    )
+    allow_anyone: bool = Field(
+        default=False,
+        description="let callers without a key in, on any address; else only on loopback",
+    )
     checkpoint_seconds: float = Field(
         default=1.0, ge=0, description="how often the evidence of a job is saved"
     )

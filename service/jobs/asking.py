@@ -29,6 +29,8 @@ async def durable(
 ) -> Response:
     """The answer to a caller who means to come back: the job is in the store before it begins."""
     head = await service.runner.accept(record)
+    if head.id != record.id:
+        service.admission.leave(request, record.order.noise)
     if head.id != record.id and head.digest != records.digest(record.order, record.subject):
         rule = "it names another request, which this server still keeps"
         advice = "send a fresh key with each new request"
@@ -53,7 +55,8 @@ async def attached(
     running = service.runner.begin(record)
     seconds = wish.seconds(service.settings.longest_wait_seconds)
     try:
-        done = await attended(request, _outcome(running.outcome), seconds)
+        with service.admission.held(record.order.noise):
+            done = await attended(request, _outcome(running.outcome), seconds)
     except Gone:
         service.runner.drop(running)
         return Response(status_code=HUNG_UP)

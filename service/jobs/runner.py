@@ -96,6 +96,8 @@ class Runner:
     async def accept(self, record: Record) -> Head:
         """Put a job into the store; the one with the same idempotency key, if there is one."""
         head = await self._store.do(jobs.accept, records.write(record), time.time())
+        if head.id == record.id:
+            self.backlog += record.order.noise.samples
         if head.id == record.id and self._room() > 0 and await self._take(record):
             self._launch(Running(record, kept=True))
         return head
