@@ -221,7 +221,7 @@ QUESTIONS = (
     ("Moves less than with noise of equal ℓ∞?", "bounded_range", SENSITIVITY),
     ("Moves less than the base map when each is attacked itself?", "plain", ITSELF),
 )
-SETTING = """- **{model}**: {pictures} pictures; {maps} decoys each, {null} of them all null; layer
+SETTING = """- **{model}**: {pictures} pictures; {maps} decoys each, {null} null in all; layer
   `{layer}`, tolerance {tolerance}, patches of {patch} every {stride} pixels moved by at most {cap}
   grey levels in {steps} steps, scheme {scheme}. Attacks: ℓ∞ {bound} grey levels, {attack_steps}
   steps of {length}, {restarts} restarts. Insertion begins with a blur of {blur} pixels."""
@@ -230,9 +230,9 @@ TEXT = """# DANCE beside its controls
 DANCE (Lu et al. 2021) looks for decoys, pictures that the first layers of the network cannot tell
 from the picture, and takes the range, maximum minus minimum, of a base map over them. A range grows
 with the number of maps and with the distance of the pictures, whatever they are. So this page
-compares at equal number and equal distance. `python -m bench.decoys` measures and writes it; the
-numbers with their commit are in [bench/decoys.json](bench/decoys.json). They are ours, on few
-pictures and two small networks; the paper's own are bar charts of other networks.
+compares at equal number, and with noise of equal size. `python -m bench.decoys` measures and writes
+it; the numbers with their commit are in [bench/decoys.json](bench/decoys.json). They are ours, on
+few pictures and two small networks; the paper's own are bar charts of other networks.
 
 ## What is compared
 
@@ -243,8 +243,9 @@ levels:
 
 Noise of equal ℓ∞ is uniform up to each decoy's largest change, so it moves the picture much further
 in ℓ1. Noise of equal ℓ1 and ℓ∞ is each decoy's own changes at random places with random signs: the
-control that has everything of the decoys but the search. Constant patches are the pixels that a
-decoy changed, set to the picture's mean colour.
+control that has everything of the decoys but the search. Constant patches, a control of the paper,
+are the pixels that a decoy changed, set to the picture's mean colour: as many maps, but much larger
+changes.
 
 {settings}
 
@@ -288,12 +289,32 @@ Commit {commit}, {device}.
 {tables}
 ## What this does not say
 
-- Nothing about other networks, layers, tolerances or the scheme of single patches, which takes
-  thousands of decoys for a photograph (`docs/dance.md`).
+- Nothing about other networks, tolerances or layers (the card of efficientnet-lite0 names the next
+  block, which takes more decoys), nor about the scheme of single patches, which takes thousands.
+- Fidelity above 0, as on photographs, means that the picture seen through the map keeps less of its
+  class than the picture darkened evenly. Only its order is used here.
 - Sensitivity is about the map as it is shown. It is small for a map that is large everywhere, so
   read it beside the top tenth and Kendall's τ.
 - Where the gradient of a network is the same everywhere, as in a linear one, all gradients agree,
   every range and deviation is 0, and there is no map to compare.
 - Attacks are as strong as stated above. Stronger ones can only lower what is robust here.
 """
-WORDS = ""
+WORDS = """In words:
+
+- **On photographs the published claims are seen, but not because of decoys.** The range over decoys
+  is more faithful than the gradient, and moves less when the gradient is attacked, on all four. But
+  the range over noise of the same size, or over constant patches, is as faithful (more than DANCE
+  on two or three of the four) and moves less still, on all four. What helps is a range over many
+  pictures, whichever they are; the mean over the decoys hardly differs from the gradient alone. And
+  by deletion the gradient alone is better, on all four.
+- **On digits they are not seen.** The gradient alone, and the mean over the very same decoys, move
+  less and are more faithful on every digit; attacked itself, DANCE moves more than three times as
+  far as the gradient.
+- **The search does something, but not enough.** On digits, decoys move less than their own changes
+  at random places, though not if the base map is integrated gradients. Patches of the mean colour
+  in the same places need no search and move less again, with both networks, on every picture.
+
+Why it can be so: a decoy keeps the values of its layer, so the gradient behind the layer hardly
+changes, and the range shows which ReLUs before it switch. Where the gradient is steady, as on
+digits, that adds movement; where it is not, as on photographs, every range over neighbours is
+steadier."""

@@ -4,7 +4,7 @@
     python -m bench.decoys --page-only    writes docs/comparison.md from docs/bench/decoys.json
 
 A unit is one picture with one network and one base map; each finished unit is kept in --into, so
-that a run may be cut. Half an hour of one core, most of it for the photographs.
+that a run may be cut. A quarter of an hour of one core, most of it for the photographs.
 """
 
 import argparse
