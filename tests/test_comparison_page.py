@@ -4,6 +4,7 @@ import json
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +24,8 @@ from bench.comparison import (
 )
 from bench.decoys import SETTINGS
 from bench.provenance import ROOT
+from models.decoys.dance import dance
+from models.evaluation.scores import magnitude
 from models.loading import Network
 from models.registry import card
 
@@ -54,7 +57,10 @@ def test_arms_are_as_many_and_as_far(unit: dict[str, Any]) -> None:
 
 
 def test_one_unit_is_measured_anew() -> None:
-    """Attacks left out. Not to the last bit: another processor may round a decoy differently."""
+    """Attacks left out; the arm called DANCE is the map that is served.
+
+    Not to the last bit: another processor may round a decoy differently.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     setting: Setting = SETTINGS[0]
@@ -63,7 +69,9 @@ def test_one_unit_is_measured_anew() -> None:
     unit = Unit(setting, Network(card(setting.model)), "gradient", file, 3)
     pictures = unit.sources(unit.picture)
     scores = unit.scores(pictures)
+    served = dance(unit.network, unit.picture, unit.target, unit.search)
     torch.set_num_threads(threads)
+    np.testing.assert_array_equal(scores["dance"], magnitude(served.range))
     assert len(pictures["decoys"]) == known["maps"]
     for arm in ARMS:
         found = unit.quality(scores[arm.name])
