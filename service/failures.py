@@ -71,7 +71,7 @@ def unavailable(detail: str, retry_after: int) -> ProblemError:
 def too_long(seconds: float) -> ProblemError:
     """504: an answer that cannot be a job took longer than a request may wait."""
     detail = f"no answer within {seconds:g} s, the longest that a request waits here"
-    return ProblemError("took-too-long", f"{detail}; ask for fewer samples")
+    return ProblemError("took-too-long", f"{detail}; ask for fewer samples or decoys")
 
 
 def bad_image(error: BadImage) -> ProblemError:
