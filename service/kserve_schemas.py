@@ -35,8 +35,8 @@ class Explanation(Wire):
 
     map: list[list[float]] = Field(description="rows x columns: share of votes of each feature")
     radii: list[list[float]] = Field(
-        description="rows x columns: positive: within this radius most noisy maps vote for the feature; "
-        "negative: within so much most do not; 0: neither is proven"
+        description="rows x columns. positive: within this radius most noisy maps vote for the "
+        "feature. negative: within so much most do not. 0: neither is proven"
     )
     certified: CertifyAnswer
 
