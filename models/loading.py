@@ -19,15 +19,21 @@ class Network:
     Batch norms are folded into convolutions, weights lie channels-last and no parameter takes a
     gradient. Normalisation is part of the network, so that gradients are with respect to the
     0..255 values a certificate speaks about. On a GPU it computes in float32 proper, repeatably
-    (`models.devices.exact`).
+    (`models.devices.exact`). `parameters` are those of a card whose file is not where cards' files
+    are; else they are read from there.
     """
 
-    def __init__(self, card: Card, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        card: Card,
+        device: str | torch.device = "cpu",
+        parameters: dict[str, Tensor] | None = None,
+    ) -> None:
         self.card = card
         self.device = torch.device(device)
         if self.device.type == "cuda":
             exact()
-        module = fold(build(card, read_weights(card)))
+        module = fold(build(card, read_weights(card) if parameters is None else parameters))
         self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(card.mean, device=self.device)
         self._std = torch.tensor(card.std, device=self.device)

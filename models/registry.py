@@ -1,7 +1,9 @@
 """Model cards: what the server may run, as files an operator writes and a request can only name.
 
-A card is a TOML file in `models/cards/`. It is read field by field against a closed list, so that a
-misspelt field is an error and not a silent default. Importing this module does not import torch.
+A card is a TOML file in `models/cards/`, or in the folder that AFFIDAVIT_MODELS names: networks
+that the operator has trained, whose weights lie beside the card. It is read field by field against
+a closed list, so that a misspelt field is an error and not a silent default. Importing this module
+does not import torch.
 """
 
 import os
@@ -97,9 +99,16 @@ class Card:
 
 @cache
 def cards() -> Mapping[str, Card]:
-    """Return every card by name, in alphabetical order. Raises ValueError for a bad card."""
-    read = (_read(path) for path in sorted(CARDS.glob("*.toml")))
-    return MappingProxyType({card.name: card for card in read})
+    """Return every card by name, in alphabetical order. Raises ValueError for a bad card.
+
+    Read once. ValueError, too, where the operator's folder has a name of ours, or is not there.
+    """
+    paths = {path.stem: path for path in CARDS.glob("*.toml")}
+    for path in _operators():
+        if path.stem in paths:
+            raise ValueError(f"{path}: a model {path.stem!r} comes with the project; rename yours")
+        paths[path.stem] = path
+    return MappingProxyType({name: read(paths[name]) for name in sorted(paths)})
 
 
 def card(name: str) -> Card:
@@ -115,14 +124,32 @@ def weights_directory() -> Path:
     return Path(os.environ.get("AFFIDAVIT_WEIGHTS") or CARDS.parent.parent / "weights")
 
 
+def models_directory() -> Path | None:
+    """Return the folder AFFIDAVIT_MODELS of the operator's own cards, None where none is named."""
+    named = os.environ.get("AFFIDAVIT_MODELS")
+    return Path(named) if named else None
+
+
 def weights_file(card: Card) -> Path:
     """Return where the card's safetensors file belongs, whether or not it is there yet."""
     if card.source is None:
-        return CARDS / f"{card.name}.safetensors"
+        own = models_directory()
+        beside = own and (own / f"{card.name}.toml").exists()
+        return (own if own and beside else CARDS) / f"{card.name}.safetensors"
     return weights_directory() / f"{card.weights}.safetensors"
 
 
-def _read(path: Path) -> Card:
+def _operators() -> list[Path]:
+    folder = models_directory()
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise ValueError(f"AFFIDAVIT_MODELS is {str(folder)!r}; it must be a folder of model cards")
+    return sorted(folder.glob("*.toml"))
+
+
+def read(path: Path) -> Card:
+    """Return the card in this file. Raises ValueError, OSError or TOMLDecodeError for a bad one."""
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     raw["classes"] = tuple((path.parent / raw["classes"]).read_text(encoding="utf-8").splitlines())
     raw["mean"], raw["std"] = tuple(raw["mean"]), tuple(raw["std"])

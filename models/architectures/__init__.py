@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from models.architectures import efficientnet_lite, mobilenet_v2, tiny
+from models.architectures import efficientnet_lite, mobilenet_v2, resnet, small, tiny
 
 
 @dataclass(frozen=True)
@@ -19,5 +19,8 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = {
     "efficientnet-lite0": Architecture(efficientnet_lite.build, efficientnet_lite.rename),
     "mobilenet-v2": Architecture(mobilenet_v2.build, mobilenet_v2.rename),
+    "resnet10": Architecture(resnet.ten, resnet.rename),
+    "resnet18": Architecture(resnet.eighteen, resnet.rename),
+    "small": Architecture(small.build, small.rename),
     "tiny": Architecture(tiny.build, tiny.rename),
 }

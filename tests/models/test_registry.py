@@ -80,18 +80,18 @@ def test_weights_directory_follows_the_environment(monkeypatch: pytest.MonkeyPat
 def test_a_misspelt_field_is_an_error(tmp_path: Path) -> None:
     path = _write(tmp_path, EXAMPLE.read_text().replace("k_fraction", "k_fracton"))
     with pytest.raises(ValueError, match=r"digits-tiny\.toml: Defaults has no field .'k_fracton'"):
-        registry._read(path)
+        registry.read(path)
 
 
 def test_a_missing_field_is_an_error(tmp_path: Path) -> None:
     text = "\n".join(x for x in EXAMPLE.read_text().splitlines() if not x.startswith("lanes"))
     with pytest.raises(ValueError, match=r"Card needs \['lanes'\]"):
-        registry._read(_write(tmp_path, text))
+        registry.read(_write(tmp_path, text))
 
 
 def test_a_card_under_another_name_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must equal the file's name"):
-        registry._read(_write(tmp_path, EXAMPLE.read_text(), "other"))
+        registry.read(_write(tmp_path, EXAMPLE.read_text(), "other"))
 
 
 def test_torch_free_modules_do_not_import_torch() -> None:
@@ -105,12 +105,12 @@ def test_torch_free_modules_do_not_import_torch() -> None:
 def test_a_default_layer_that_is_not_listed_is_an_error(tmp_path: Path) -> None:
     text = EXAMPLE.read_text().replace('layer = "features.6"', 'layer = "features.9"')
     with pytest.raises(ValueError, match=r"layer is 'features\.9'; it must be one of features\.0,"):
-        registry._read(_write(tmp_path, text))
+        registry.read(_write(tmp_path, text))
 
 
 def test_an_unsupported_attribution_must_be_one(tmp_path: Path) -> None:
     text = EXAMPLE.read_text().replace("grad_cam =", "grad_cm =")
     with pytest.raises(ValueError, match="unsupported names no attribution: .'grad_cm'"):
-        registry._read(_write(tmp_path, text))
+        registry.read(_write(tmp_path, text))
     assert "grad_cam" not in card("digits-tiny").attributions
     assert card("mobilenet-v2").attributions == tuple(METHODS)

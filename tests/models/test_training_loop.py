@@ -1,0 +1,275 @@
+"""The loop: interrupted is uninterrupted, bit for bit; what comes out is served as it is."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models import registry
+from models.data.dataset import DataSet, Split
+from models.data.formats import load
+from models.loading import Network
+from models.sampling import Sampler
+from models.training.assignment import SCHEDULES, Assignment, Unwanted
+from models.training.augment import Augmentation
+from models.training.checkpoint import BadCheckpoint
+from models.training.draws import Draws
+from models.training.initial import initialise
+from models.training.loop import CHECKPOINT, Diverged, Run, Seen, drawn
+from models.training.publication import Listing, accuracy, cell, publish
+
+DIGITS = f"digits:{Path(__file__).parents[2] / 'examples' / 'digits'}"
+SHORT = Assignment(
+    recipe="pgd",
+    data=DIGITS,
+    architecture="tiny",
+    epochs=2,
+    batch=32,
+    rate=1e-2,
+    pad=1,
+    take=100,
+    settings={"steps": "2", "bound": "16"},
+)
+
+
+class Interrupted(Exception):
+    """Stands for a lost machine."""
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    return load(DIGITS)
+
+
+@pytest.fixture
+def no_cards() -> Iterator[None]:
+    """Cards are read once in a process; here they are read anew, before and after."""
+    registry.cards.cache_clear()
+    yield
+    registry.cards.cache_clear()
+
+
+def interrupt_after(step: int) -> Callable[[Seen], None]:
+    def report(seen: Seen) -> None:
+        if seen.step == step:
+            raise Interrupted
+
+    return report
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("recipe", ["noise", "pgd", "spat-trades"])
+def test_interrupted_is_uninterrupted(
+    recipe: str, optimiser: str, data: DataSet, tmp_path: Path
+) -> None:
+    """Interrupted within an epoch, after one, and between two checkpoints."""
+    settings = {} if recipe == "noise" else SHORT.settings
+    asked = replace(SHORT, recipe=recipe, optimiser=optimiser, settings=settings)
+    whole = Run(asked, data, tmp_path / "whole").train()
+    for step in (1, 4, 7):
+        with pytest.raises(Interrupted):
+            Run(asked, data, tmp_path / "parts").train(interrupt_after(step), every=2)
+    parts = Run(asked, data, tmp_path / "parts").train(every=2)
+    assert same(whole.module, parts.module)
+    assert whole.history == parts.history
+    assert len(whole.history) == 2
+
+
+def test_a_run_is_a_function_of_its_key(data: DataSet, tmp_path: Path) -> None:
+    first, again, other = (
+        Run(replace(SHORT, key=key), data, tmp_path / str(number)).train().module
+        for number, key in enumerate(("0" * 31 + "1", "0" * 31 + "1", "0" * 31 + "2"))
+    )
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_a_finished_run_is_not_run_again(data: DataSet, tmp_path: Path) -> None:
+    first = Run(SHORT, data, tmp_path).train()
+    steps: list[Seen] = []
+    assert same(first.module, Run(SHORT, data, tmp_path).train(steps.append).module)
+    assert not steps
+
+
+def test_a_checkpoint_of_another_run_is_refused(data: DataSet, tmp_path: Path) -> None:
+    Run(replace(SHORT, epochs=1), data, tmp_path).train()
+    with pytest.raises(BadCheckpoint, match="is of another run: other settings or other data"):
+        Run(replace(SHORT, epochs=1, rate=2e-2), data, tmp_path).train()
+    changed = replace(data, train=Split(data.train.pictures, data.train.labels[::-1].copy()))
+    with pytest.raises(BadCheckpoint, match="is of another run"):
+        Run(replace(SHORT, epochs=1), changed, tmp_path).train()
+
+
+def test_a_damaged_checkpoint_is_refused(data: DataSet, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"\x80\x04 no safetensors")
+    with pytest.raises(BadCheckpoint, match=r"cannot be read: .*; remove it to begin again"):
+        Run(SHORT, data, tmp_path).train()
+
+
+def test_progress_is_reported_with_means(data: DataSet, tmp_path: Path) -> None:
+    seen: list[Seen] = []
+    trained = Run(replace(SHORT, recipe="spat"), data, tmp_path).train(seen.append)
+    assert [each.step for each in seen] == list(range(1, 9))
+    assert seen[0].steps == 8 and seen[-1].epoch == 1
+    assert seen[-1].means == trained.history[-1]
+    assert set(seen[0].means) == {"loss", "flipped", "reassured"}
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data: DataSet, tmp_path: Path) -> None:
+    wild = replace(SHORT, recipe="standard", settings={}, optimiser="sgd", rate=1e30)
+    with pytest.raises(Diverged, match=r"loss is (nan|inf) at step \d+; lower the rate"):
+        Run(wild, data, tmp_path).train()
+
+
+def test_batches_of_an_epoch_hold_every_picture_once(data: DataSet, tmp_path: Path) -> None:
+    run = Run(SHORT, data, tmp_path)
+    numbers = [n for step in range(run.batches) for n in run.batch(step).draws.numbers]
+    assert sorted(numbers) == list(range(100))
+    again = [
+        n for step in range(run.batches, 2 * run.batches) for n in run.batch(step).draws.numbers
+    ]
+    assert sorted(again) == list(range(100)) and again != numbers
+
+
+def test_augmentation_belongs_to_the_sample_not_to_the_batch(data: DataSet) -> None:
+    augment, device = Augmentation(pad=2, flip=True), torch.device("cpu")
+    together = np.array([3, 5, 8])
+    many = drawn(data.train, together, Draws(1, 4, 0, (3, 5, 8)), augment, device)
+    alone = drawn(data.train, together[1:2], Draws(1, 4, 9, (5,)), augment, device)
+    assert torch.equal(many.pictures[1], alone.pictures[0])
+    later = drawn(data.train, together, Draws(1, 5, 0, (3, 5, 8)), augment, device)
+    assert not torch.equal(many.pictures, later.pictures)
+
+
+def test_augmentation_moves_marks_with_pictures() -> None:
+    pictures = np.zeros((6, 16, 16, 3), np.uint8)
+    pictures[:, 4:9, 3:7] = 200
+    regions = np.where(pictures[..., 0] == 200, 1, -1).astype(np.int8)
+    split = Split(pictures, np.zeros(6, np.int64), regions)
+    numbers = tuple(range(6))
+    batch = drawn(
+        split, np.arange(6), Draws(2, 0, 0, numbers), Augmentation(3, True), torch.device("cpu")
+    )
+    assert batch.saliency is not None
+    marked = batch.saliency[..., 0] == 1
+    assert torch.equal(batch.pictures[..., 0] == 200, marked)
+    assert set(batch.saliency.unique().tolist()) == {-1.0, 0.0, 1.0}
+    assert len({tuple(each.flatten().tolist()) for each in marked}) > 1
+
+
+def test_initial_weights_have_the_variance_of_he() -> None:
+    layer = nn.Conv2d(16, 64, 3)
+    initialise(layer, 5)
+    assert float(layer.weight.detach().std()) == pytest.approx((2 / 144) ** 0.5, rel=0.03)
+    assert layer.bias is not None and not layer.bias.any()
+    with pytest.raises(ValueError, match="layer is a Bilinear; no initial weights are known"):
+        initialise(nn.Bilinear(2, 2, 2), 5)
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_rates_stay_within_the_largest(name: str) -> None:
+    rates = [SCHEDULES[name]((step + 1) / 200) for step in range(200)]
+    assert max(rates) == pytest.approx(1.0) and min(rates) >= 0
+    assert name == "constant" or rates[-1] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"recipe": "magic"}, "recipe is 'magic'; it must be one of standard, noise, pgd"),
+        ({"epochs": 0}, "epochs is 0; it must be positive"),
+        ({"key": "xyz"}, "key is 'xyz'; it must be 32 lower-case hexadecimal digits"),
+        (
+            {"settings": {"radius": "3"}},
+            "setting is 'radius'; it must be a parameter of pgd: bound",
+        ),
+        ({"settings": {"steps": "many"}}, "setting steps is 'many'; it must be int, like 10"),
+        ({"schedule": "random"}, "schedule is 'random'; it must be one of constant, cosine"),
+        (
+            {"recipe": "spat", "settings": {"flips": "yes"}},
+            "setting flips is 'yes'; it must be bool, like False",
+        ),
+        (
+            {"recipe": "sat", "settings": {"source": "x"}},
+            "sat: source is 'x'; it must be one of annotation",
+        ),
+        ({"recipe": "noise", "settings": {"scales": "a,b"}}, "it must be numbers, with commas"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(change: dict[str, object], rule: str) -> None:
+    with pytest.raises(Unwanted, match=rule):
+        replace(SHORT, **change)  # type: ignore[arg-type]
+
+
+def test_settings_are_parsed_by_their_kind() -> None:
+    noise = replace(SHORT, recipe="noise", settings={"scales": "0,0.25"}).made()
+    assert noise.scales == (0.0, 0.25)  # type: ignore[attr-defined]
+    assert replace(SHORT, recipe="spat", settings={"flips": "true"}).made().flips is True  # type: ignore[attr-defined]
+
+
+def test_an_architecture_must_take_the_pictures(data: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(Unwanted, match="architecture is 'vgg'; it must be one of efficientnet"):
+        Run(replace(SHORT, architecture="vgg"), data, tmp_path)
+    large = Split(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, np.int64))
+    with pytest.raises(Unwanted, match="tiny does not take pictures of 32×32"):
+        Run(SHORT, replace(data, train=large, test=large), tmp_path)
+
+
+def test_what_was_trained_is_served(
+    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cards: None
+) -> None:
+    """Four epochs, a card, the registry, and a look as the service takes it."""
+    asked = replace(SHORT, recipe="standard", settings={}, epochs=4, take=0, pad=0)
+    trained = Run(asked, data, tmp_path / "run").train()
+    listing, folder = Listing("digits-mine", 'Mine, "quoted"', "CC0"), tmp_path / "models"
+    card = publish(listing, asked, data, trained, folder)
+    monkeypatch.setenv("AFFIDAVIT_MODELS", str(folder))
+    assert "digits-mine" in registry.cards() and "digits-tiny" in registry.cards()
+    served = registry.card("digits-mine")
+    assert served == card and served.title == 'Mine, "quoted"'
+    network = Network(served)
+    reached = accuracy(network, data.test)
+    assert reached > 0.9
+    assert served.accuracy.startswith(f"{reached:.3f} of 360 test pictures; under noise of scale")
+    seen = Sampler(network).look(data.test.pictures[0])
+    assert seen.map.shape == (16, 16) and seen.map.max() > 0
+    assert asked.key in served.origin and data.digest[:16] in served.origin
+    calm = trained.module.eval()(
+        (torch.from_numpy(data.test.pictures[:4]).permute(0, 3, 1, 2) - 127.5) / 127.5
+    )
+    ours = network(torch.from_numpy(data.test.pictures[:4]).float())
+    assert torch.allclose(calm, ours, atol=1e-4)
+
+
+def test_names_of_models_are_judged() -> None:
+    with pytest.raises(Unwanted, match="name is 'My model'; it must be small letters"):
+        Listing("My model")
+    with pytest.raises(Unwanted, match="name is 'digits-tiny'; that model comes with the project"):
+        Listing("digits-tiny")
+
+
+@pytest.mark.parametrize(("side", "expected"), [(16, 2), (28, 4), (32, 4), (64, 8), (224, 28)])
+def test_cells_divide_the_picture(side: int, expected: int) -> None:
+    assert side % cell(side) == 0 and cell(side) == expected
+
+
+def test_operators_cards_must_not_take_our_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cards: None
+) -> None:
+    (tmp_path / "digits-tiny.toml").write_text("")
+    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path))
+    with pytest.raises(ValueError, match="a model 'digits-tiny' comes with the project"):
+        registry.cards()
+    registry.cards.cache_clear()
+    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path / "none"))
+    with pytest.raises(ValueError, match="it must be a folder of model cards"):
+        registry.cards()
