@@ -25,6 +25,7 @@ from PIL import Image
 
 from models.images import BadImage, decode
 from models.registry import UnknownModel, card
+from service import api_keys
 from service.app import create_app
 from service.serving import configuration
 from service.settings import Settings
@@ -259,3 +260,20 @@ def test_the_threat_model_is_written_down() -> None:
     assert "## Threat model" in text
     for word in ("bomb", "slow", "path", "log", "byte", "key"):
         assert word in text.split("## Threat model")[1]
+
+
+def test_every_key_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever key is given, and wherever it first differs, the same is compared."""
+    compared: list[tuple[str, str]] = []
+    honest = api_keys.hmac.compare_digest
+    monkeypatch.setattr(
+        api_keys.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or honest(a, b)
+    )
+    made = [api_keys.fresh(f"caller {n}", 0.0) for n in range(5)]
+    entries = [entry for _, entry in made]
+    for key, entry in (*made, ("affidavit_guess", None), ("", None)):
+        compared.clear()
+        assert api_keys.match(key, entries) == entry
+        assert [b for _, b in compared] == [e.digest for e in entries]
+        assert {len(a) for a, _ in compared} == {64}
+    assert not any(key in repr(entry) for key, entry in made)
