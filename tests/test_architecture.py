@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 THIRD_PARTY = {
     "certify": {"numpy", "scipy", "flint", "rfc8785", "cryptography"},
-    "models": {"numpy", "scipy", "torch", "PIL", "safetensors", "captum"},
+    "models": {"numpy", "scipy", "torch", "PIL", "safetensors", "captum", "pyautoattack"},
 }
 FORBIDDEN = {"pickle", "shelve", "dill", "marshal"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40

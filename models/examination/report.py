@@ -1,0 +1,115 @@
+"""One examination: everything measured about one network on one data set, as plain data."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from models.attacks.plain import Strength
+from models.data.dataset import DataSet
+from models.evaluation.robustness import Attacks
+from models.examination.certificates import certified
+from models.examination.explanations import Subjects, explanations
+from models.examination.predictions import Pgd, right, right_after_autoattack, right_after_pgd
+from models.loading import Network
+from models.registry import Card
+
+Report = Callable[[str], None]
+
+
+class Unexaminable(ValueError):
+    """These data say nothing about this network."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What is asked. Numbers of pictures are of the test split, from its beginning.
+
+    clean, attacked, explained, certified: how many pictures each part looks at; 0 leaves it out,
+    for clean it means all. autoattack: pictures for AutoAttack. k: pixels that count as the top of
+    a map; 0 takes a tenth of them. scale: of the certificates' noise; 0 takes the card's.
+    """
+
+    clean: int = 0
+    attacked: int = 500
+    autoattack: int = 0
+    explained: int = 32
+    certified: int = 16
+    samples: int = 1000
+    scale: float = 0.0
+    k: int = 0
+    pgd: Pgd = field(default_factory=Pgd)
+    strength: Strength = field(default_factory=Strength)
+    key: int = 0xAFFD0000000000000000000000000008
+
+
+def examine(
+    network: Network, data: DataSet, paper: Paper, report: Report = lambda part: None
+) -> dict[str, Any]:
+    """Every part that the paper asks for, as JSON has it. `report` hears what is begun.
+
+    Raises Unexaminable where the data's pictures or classes are not the network's.
+    """
+    _check(network.card, data)
+    made: dict[str, Any] = {
+        "model": network.card.name,
+        "weights": network.card.weights,
+        "data": {"name": data.name, "digest": data.digest, "pictures": len(data.test)},
+        "paper": asdict(paper),
+    }
+    report("clean accuracy")
+    test = data.test.first(paper.clean) if paper.clean else data.test
+    known = right(network, test)
+    made["clean"] = {"pictures": len(test), "accuracy": float(known.mean())}
+    if paper.attacked:
+        report("PGD")
+        part = data.test.first(paper.attacked)
+        left = right_after_pgd(network, part, paper.pgd, paper.key)
+        made["pgd"] = {"pictures": len(part), "accuracy": float(left.mean())}
+    if paper.autoattack:
+        report("AutoAttack")
+        part = data.test.first(paper.autoattack)
+        left = right_after_autoattack(network, part, paper.pgd.bound, seed=1)
+        made["autoattack"] = {"pictures": len(part), "accuracy": float(left.mean())}
+    if paper.explained:
+        report("attacks on maps")
+        subjects = Subjects.of(test, known, paper.explained)
+        k, bound = paper.k or network.card.size**2 // 10, round(paper.pgd.bound)
+        attacks = Attacks(k, bound, strength=paper.strength)
+        made["maps"] = {"pictures": len(subjects.labels), "k": attacks.k}
+        if subjects.labels:
+            made["maps"] |= explanations(network, subjects, attacks, paper.key)
+    if paper.certified:
+        report("certificates")
+        part, scale = data.test.first(paper.certified), paper.scale or network.card.defaults.scale
+        made["certified"] = asdict(certified(network, part, scale, paper.samples, paper.key))
+    return made
+
+
+def numbers(made: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The measures of an examination in words, one number each, in the order of the table."""
+    for part, name in (("clean", "clean accuracy"), ("pgd", "accuracy after PGD")):
+        if part in made:
+            yield name, made[part]["accuracy"]
+    if "autoattack" in made:
+        yield "accuracy after AutoAttack", made["autoattack"]["accuracy"]
+    for base, aims in made.get("maps", {}).items():
+        if isinstance(aims, dict):
+            for aim, measures in aims.items():
+                yield from ((f"{base}, {aim}: {name}", value) for name, value in measures.items())
+    if "certified" in made:
+        seen = made["certified"]
+        yield "certified radius of the prediction", seen["radius"]
+        for radius, accuracy, overlap in zip(
+            seen["radii"], seen["accuracy"], seen["overlap"], strict=True
+        ):
+            yield f"certified accuracy at {radius:g}", accuracy
+            yield f"certified overlap at {radius:g}", overlap
+
+
+def _check(card: Card, data: DataSet) -> None:
+    if data.side != card.size:
+        rule = f"{card.name} takes {card.size}×{card.size}"
+        raise Unexaminable(f"pictures of {data.name} are {data.side}×{data.side}; {rule}")
+    if data.classes != card.classes and len(data.classes) != len(card.classes):
+        rule = f"{card.name} has {len(card.classes)}"
+        raise Unexaminable(f"{data.name} has {len(data.classes)} classes; {rule}")
