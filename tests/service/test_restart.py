@@ -1,0 +1,84 @@
+"""Servers that stop or have a worker that hangs: nothing is lost, and health tells the truth."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.house import PATIENCE, House, judge, waited
+
+LONG = {"model": "digits-tiny", "samples": "8000", "key": "0" * 31 + "1", "radius": "0.02"}
+
+
+@pytest.fixture
+def house(tmp_path: Path, picture: bytes) -> Iterator[House]:
+    made = House(tmp_path, None, picture)
+    yield made
+    made.close()
+
+
+def readiness(house: House) -> int:
+    """Status of /readyz; 0 from a server that is not there."""
+    response = house.ask("GET", "/readyz")
+    return 0 if response is None else response.status_code
+
+
+def test_a_stopped_worker_turns_readiness_red_and_is_replaced(house: House) -> None:
+    """SIGSTOP in the middle of a job, and again while idle: the job's document is the same."""
+    house.settings = {"AFFIDAVIT_HANG_SECONDS": "2", "AFFIDAVIT_HEARTBEAT_SECONDS": "0.5"}
+    house.start()
+    waited(lambda: readiness(house) == 200)
+    house.submit()
+    waited(lambda: house.progress() > 0)
+    (busy,) = house.workers()
+    os.kill(busy, signal.SIGSTOP)
+    waited(lambda: readiness(house) == 503)
+    waited(lambda: readiness(house) == 200)
+    assert judge(house) == 1
+    (idle,) = house.workers()
+    os.kill(idle, signal.SIGSTOP)
+    assert readiness(house) == 503
+    waited(lambda: readiness(house) == 200)
+    assert len({busy, idle, *house.workers()}) == 3
+
+
+def test_a_rolling_restart_loses_nothing(house: House) -> None:
+    """A second server over the same store, then SIGTERM to the first: jobs go on in the second, and
+    a request that only waits is told where its job is."""
+    house.start()
+    waited(lambda: readiness(house) == 200)
+    for _ in range(2):
+        house.submit()
+    waited(lambda: house.progress() > 0)
+    second = House(house.folder, None, house.picture)
+    second.start()
+    waited(lambda: readiness(second) == 200)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(
+            httpx.post,
+            f"{house.http.base_url}/v1/certify",
+            files={"image": ("p.png", house.picture)},
+            data=LONG,
+            timeout=PATIENCE,
+        )
+        # This question and the one that waits.
+        waited(lambda: "requests_in_flight 2.0" in house.text("/metrics"))
+        began = time.monotonic()
+        house.close()
+        took = time.monotonic() - began
+        answer = waiting.result()
+    # The deadline, and what it takes to write things down and leave.
+    assert took < 30
+    second.asked, second.accepted = dict(house.asked), dict(house.accepted)
+    if answer.status_code == 202:
+        second.asked["waiting"] = {"samples": 8_000, "key": LONG["key"], "radius": 0.02}
+        second.accepted["waiting"] = answer.headers["location"]
+    else:
+        assert answer.status_code == 200 and answer.json()["samples"] == 8_000
+    assert judge(second) == len(second.asked) >= 2
+    second.close()
