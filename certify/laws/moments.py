@@ -11,8 +11,8 @@ even moments of e^(−order·z^b), all positive: I is a power series in u², coe
 - ln I is convex in ln u (a sum of exponentials), so between two nodes it is below the chord.
 
 Nodes stand at u = 2^(j/8), each computed once for each shape and order. Every bound between them
-follows, and costs less than one part in a hundred. Few are integrated: the power series gives the
-others (`certify.laws.series`).
+follows, and costs less than one part in a hundred. Where the power series reaches
+(`certify.laws.series`), which is nearly everywhere, nothing is integrated.
 """
 
 import math
@@ -25,13 +25,12 @@ from certify.exact import UndecidedError, ball, floor
 from certify.laws import series
 
 NODES_PER_OCTAVE = 8
-# Every so many nodes a moment is integrated; those an octave and more below follow from it.
-_ANCHORS = 2 * NODES_PER_OCTAVE
 # No shift beyond 2^5 widths is examined: every divergence of use is exceeded long before.
 HIGHEST_NODE = 5 * NODES_PER_OCTAVE
 # An integrand that climbs beyond e to this is not examined: it would take seconds for nothing.
 _HIGHEST = arb(10) ** 6
 _CHORD = arb("1.004")
+_KEPT = Fraction(1, 8)
 _SPACING = arb(2).log() / NODES_PER_OCTAVE
 _TOLERANCE = arb(2) ** -64
 # What the integrand leaves beyond both ends: no more than 2·e^(−100) + 2·e^(−100).
@@ -47,8 +46,7 @@ def log_moment(shape: int, order: Fraction, shift: arb) -> arb:
     divided by, e to the exponent's positive height at its stationary point, keeps it of order 1.
     """
     root, first, second = ball(Fraction(1, shape)), ball(order), ball(order - 1)
-    ratio = (first / second) ** ball(Fraction(1, shape - 1)) - 1
-    height = (first * (shift / ratio) ** shape * ratio).mid()
+    height = _height(shape, first, second, shift).mid()
     if not height < _HIGHEST:
         return arb.nan()
     grown = ball((2 * order - 1) / (2 * order - 2)) ** root - 1
@@ -82,19 +80,26 @@ def place(node: int) -> arb:
 
 @lru_cache(maxsize=1 << 14)
 def at_node(shape: int, order: Fraction, node: int) -> arb:
-    """ln I at a node: the power series where a moment beyond bounds its rest, else the integral."""
-    beyond = -(-(node + NODES_PER_OCTAVE) // _ANCHORS) * _ANCHORS
-    shift, far = place(node).exp(), place(beyond).exp()
-    if beyond <= HIGHEST_NODE:
-        excess = series.excess(shape, order, shift, far, _anchor(shape, order, beyond))
+    """ln I at a node: from the power series where its rest is small, else from the integral."""
+    shift = place(node).exp()
+    for octaves in (1, 2):
+        far = shift * 2**octaves
+        excess = series.excess(shape, order, shift, far, _at_most(shape, order, far))
         if excess.is_finite() and bool(excess.rad() <= _TOLERANCE):
             return excess.log1p()
     return log_moment(shape, order, shift)
 
 
-@lru_cache(maxsize=1 << 12)
-def _anchor(shape: int, order: Fraction, node: int) -> arb:
-    return log_moment(shape, order, place(node).exp()).exp()
+def _at_most(shape: int, order: Fraction, shift: arb) -> arb:
+    """A rough upper bound on I(shift): −z^b/8 of the exponent is kept, the rest at its height."""
+    height = _height(shape, ball(order - _KEPT), ball(order - 1), shift)
+    return height.exp() / ball(_KEPT) ** ball(Fraction(1, shape))
+
+
+def _height(shape: int, first: arb, second: arb, shift: arb) -> arb:
+    """The maximum over z of −first·z^b + second·(z − shift)^b, first > second: at −shift/ratio."""
+    ratio = (first / second) ** ball(Fraction(1, shape - 1)) - 1
+    return first * (shift / ratio) ** shape * ratio
 
 
 @lru_cache(maxsize=1 << 14)

@@ -17,12 +17,15 @@ from flint import arb, arb_poly, fmpz_poly
 
 from certify.exact import ball
 
-# Powers of u up to this are summed. At half a shift whose moment is known the rest is below 2^-82.
+# Powers of u up to this are summed. At half a shift of known moment the rest is 2^-82 of that.
 DEGREE = 80
 
 
 def excess(shape: int, order: Fraction, shift: arb, known: arb, moment: arb) -> arb:
-    """A ball around I(shift) − 1, shift in units of a, from the moment I(known) of a larger one."""
+    """A ball around I(shift) − 1, shift in units of a.
+
+    known: a larger shift; moment: a number, or a ball around one, that I(known) does not exceed.
+    """
     square = shift * shift
     rest = (shift / known) ** (DEGREE + 2) * moment
     return square * _coefficients(shape, order)(square) + (rest / 2 + arb(0, 1) * rest / 2)
