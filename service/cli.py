@@ -11,7 +11,15 @@ import typer
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from service import api_key_commands, key_commands, keys, output, replaying, serve_commands
+from service import (
+    api_key_commands,
+    key_commands,
+    keys,
+    output,
+    replaying,
+    serve_commands,
+    training_commands,
+)
 from service import report as reports
 from service.complaints import Impossible, complaints
 from service.serve_commands import settings
@@ -223,6 +231,8 @@ def models(server: Server = None) -> None:
 
 for command in (serve_commands.serve, serve_commands.workers, serve_commands.worker):
     app.command()(command)
+app.command()(training_commands.train)
+app.command()(training_commands.evaluate)
 
 
 def main() -> None:

@@ -10,6 +10,10 @@ from models.training.draws import Draws
 from models.training.pupil import Pupil
 
 
+class Lacking(ValueError):
+    """The data do not have what the recipe needs."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Augmented pictures (n, height, width, 3) on 0..255 and labels (n,).

@@ -14,7 +14,7 @@ from models.loading import Network, build, read_weights
 from models.registry import card
 from models.training.ascent import WHITE
 from models.training.draws import Draws
-from models.training.lesson import Batch
+from models.training.lesson import Batch, Lacking
 from models.training.pupil import Pupil, shared_twin
 from models.training.recipes import RECIPES
 from models.training.recipes.art import Art
@@ -146,7 +146,7 @@ def test_the_control_of_sat_is_random_signs(pupil: Pupil, batch: Batch) -> None:
 
 
 def test_sat_without_annotations_says_so(pupil: Pupil, batch: Batch) -> None:
-    with pytest.raises(ValueError, match="this data set has no masks or boxes"):
+    with pytest.raises(Lacking, match="this data set has no masks or boxes"):
         Sat()(pupil, replace(batch, saliency=None))
 
 

@@ -18,7 +18,7 @@ from models.loading import Network
 from models.registry import card
 from models.training.adversarial import trades
 from models.training.draws import Purpose
-from models.training.lesson import Batch, Outcome
+from models.training.lesson import Batch, Lacking, Outcome
 from models.training.pupil import Pupil
 from models.training.recipes.pgd import Pgd, started
 from models.training.recipes.trades import Trades
@@ -83,7 +83,7 @@ class Sat:
             teacher = _network(self.teacher, str(batch.pictures.device))
             return TEACHINGS[self.source](teacher, batch.pictures, batch.draws)
         if batch.saliency is None:
-            raise ValueError("source is annotation, but this data set has no masks or boxes")
+            raise Lacking("source is annotation, but this data set has no masks or boxes")
         return batch.saliency
 
     def _attacked(self, pupil: Pupil, batch: Batch) -> Tensor:
