@@ -75,7 +75,8 @@ def train(
     with complaints(), _asked():
         made = _trained(options)
         said.print(f"[bold]{made.name}[/bold]: {made.accuracy}", soft_wrap=True)
-        said.print(f"{out / made.name}.toml  serve it: AFFIDAVIT_MODELS={out} affidavit serve")
+        serve = f"serve it: AFFIDAVIT_MODELS={out} affidavit serve"
+        said.print(f"{out / made.name}.toml  {serve}", soft_wrap=True)
 
 
 def evaluate(
