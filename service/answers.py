@@ -13,7 +13,7 @@ from certify import stopping, wording
 from certify.certificate import Certificate
 from certify.document import Asked
 from models.attribution.methods import METHODS
-from models.registry import Card
+from models.registry import Card, weights_file
 from service import gallery, keys
 from service.decoy_answers import decoy_report
 from service.failures import as_problem
@@ -223,6 +223,7 @@ def model(card: Card) -> ModelCard:
             votes=k,
             layer=defaults.layer,
         ),
+        ready=weights_file(card).exists(),
     )
 
 

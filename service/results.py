@@ -223,6 +223,7 @@ class ModelCard(Wire):
     layers: list[str] = Field(description="layers that decoys may keep, first to last")
     attributions: list[ModelAttribution]
     defaults: ModelDefaults
+    ready: bool = Field(description="whether its weights are on this server")
 
 
 class VerifyCheck(Wire):

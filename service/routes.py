@@ -206,4 +206,6 @@ async def ready(request: Request) -> Response:
 @router.get("/", include_in_schema=False)
 async def index() -> Response:
     """Where to go from here."""
-    return Response('{"service":"affidavit","openapi":"/openapi.json"}', media_type=JSON)
+    return Response(
+        '{"status":"alive","service":"affidavit","openapi":"/openapi.json"}', media_type=JSON
+    )
