@@ -88,7 +88,9 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family)
+    # By its number of the protocol asyncio knows TCP, and does not let small answers wait 40 ms for
+    # the acknowledgement of their heads.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))

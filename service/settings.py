@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     )
     max_decoys: int = Field(default=1000, ge=1, description="most decoys that one request may take")
     chunk_seconds: float = Field(
-        default=0.25,
+        default=0.1,
         gt=0,
         le=60,
         description="how much work a worker gets at once; progress shows as often",

@@ -1,0 +1,96 @@
+"""A real server for measurements: started, asked, looked at, ended."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from bench.provenance import ROOT
+from service.settings import bundled_photo
+
+NPY = {"accept": "application/octet-stream"}
+LATER = {"prefer": "respond-async"}
+MODELS = ("digits-tiny", "efficientnet-lite0")
+PATIENCE = 120.0
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+    start_seconds: float
+
+    def memory(self) -> float:
+        """Resident memory of the api process and its workers, in MiB."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return sum(_resident(int(one)) for one in (pid, *children))
+
+
+def _resident(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(found[0]) / 1024 if found else 0.0
+
+
+@contextmanager
+def serving(folder: Path, model: str) -> Iterator[Server]:
+    """A server over a store of its own, ready for requests; `start_seconds` is until it answers."""
+    port = 18_000 + os.getpid() % 1000
+    own = {
+        "AFFIDAVIT_DATA_DIR": str(folder),
+        "AFFIDAVIT_DEFAULT_MODEL": model,
+        "PYTHONPATH": str(ROOT),
+    }
+    began = time.monotonic()
+    process = subprocess.Popen(
+        (sys.executable, "-m", "service", "serve", "--port", str(port)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | own,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _answers(f"{url}/healthz")
+        started = time.monotonic() - began
+        _answers(f"{url}/readyz")
+        yield Server(url, process, started)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _answers(url: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            if httpx.get(url, timeout=10).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.005)
+    raise TimeoutError(f"{url} does not answer")
+
+
+def form(model: str, **fields: Any) -> dict[str, Any]:
+    """A request with the bundled photograph."""
+    data = {name: str(value) for name, value in ({"model": model} | fields).items()}
+    return {"files": {"image": ("photo.jpg", bundled_photo().read_bytes())}, "data": data}
+
+
+def quantiles(seconds: list[float]) -> dict[str, float]:
+    """Median and 95th percentile, in milliseconds."""
+    p50, p95 = np.quantile(seconds, (0.5, 0.95))
+    return {"p50_ms": round(1000 * float(p50), 2), "p95_ms": round(1000 * float(p95), 2)}
