@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.problems import fault, refuse
+from service.problems import MEDIA_TYPE, fault, refuse
 
 JSON = "application/json"
 PNG = "image/png"
@@ -32,9 +32,12 @@ class Range:
 def choose(accept: str | None, offers: Sequence[str]) -> str:
     """The offer that the caller likes best; the earlier offer wins a tie.
 
-    No Accept header accepts everything. Raises ProblemError not-acceptable if nothing fits.
+    No Accept header accepts everything. One that names nothing but how problems are written says
+    nothing about the answer; generated clients send it. Raises ProblemError not-acceptable if
+    nothing fits.
     """
-    ranges = _parse(accept) if accept and accept.strip() else [Range("*", "*", 1.0)]
+    silent = accept is None or accept.strip() in ("", MEDIA_TYPE)
+    ranges = [Range("*", "*", 1.0)] if silent else _parse(accept or "")
     best = max(offers, key=lambda offer: _quality(offer, ranges))
     if _quality(best, ranges) > 0:
         return best

@@ -53,3 +53,9 @@ def test_no_header_breaks_it(accept: str) -> None:
         assert choose(accept, OFFERS) in OFFERS
     except ProblemError as refused:
         assert refused.kind == "not-acceptable"
+
+
+def test_naming_the_type_of_problems_alone_leaves_the_answer_open() -> None:
+    assert choose("application/problem+json", (NPY,)) == NPY
+    assert choose(" application/problem+json ", (JSON, PNG)) == JSON
+    assert choose("application/problem+json, image/png", (JSON, PNG)) == PNG
