@@ -69,14 +69,15 @@ def typescript_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = ROOT / "clients/typescript"
     if shutil.which("npm") is None:
         pytest.skip("NOT TESTED: the TypeScript client needs Node.js and npm, which are not here")
-    if not (source / "node_modules").exists():
-        pytest.skip("NOT TESTED: the TypeScript client's tools are missing; run `make clients`")
     folder = tmp_path_factory.mktemp("clients") / "typescript"
-    folder.mkdir()
-    for name in ("package.json", "tsconfig.json", "redocly.yaml", "quickstart.ts"):
-        shutil.copy(source / name, folder)
+    ours = shutil.ignore_patterns("node_modules", "affidavit", "built")
+    shutil.copytree(source, folder, ignore=ours)
     shutil.copy(ROOT / "openapi.json", folder.parents[1])
-    (folder / "node_modules").symlink_to(source / "node_modules")
+    done = subprocess.run(
+        ("npm", "ci", "--silent"), cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"NOT TESTED: npm cannot install the generator: {done.stderr.strip()[-300:]}")
     for script in ("generate", "check"):
         done = subprocess.run(
             ("npm", "run", "-s", script), cwd=folder, capture_output=True, text=True, check=False
