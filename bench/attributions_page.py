@@ -76,6 +76,7 @@ def _table(table: Mapping[str, Any]) -> str:
     title = f"{table['model']}, {table['samples']} samples, " + (
         f"the {len(pictures)} digits" if table["model"] == "digits-tiny" else ", ".join(pictures)
     )
+    title += f", cells of {table['cell']} pixels" if table["cell"] else ""
     lines = [f"### {title}", "", COLUMNS, RULE]
     best = [max(mean.overlap[place] for mean in found.values()) for place in range(3)]
     for name, mean in found.items():
@@ -94,7 +95,8 @@ def _missing(table: Mapping[str, Any]) -> str:
     """Which attributions of the model a table of all lacks."""
     there = means(table)
     made = cards()[table["model"]]
-    cheap = [name for name in made.attributions if METHODS[name].passes <= table["passes"]]
+    asked = table["only"] or made.attributions
+    cheap = [name for name in asked if METHODS[name].passes <= table["passes"]]
     left_out = [f"`{name}`" for name in cheap if name not in there]
     return f"\nNot drawn here: {', '.join(left_out)}.\n" if left_out else ""
 

@@ -15,7 +15,7 @@ from models.registry import card
 def picture(record: dict[str, Any], root: Path) -> Figure:
     """One row for each photograph, one column for each attribution; each map from the most samples
     that any table has."""
-    tables = [each for each in record["tables"] if each["model"] != "digits-tiny"]
+    tables = [t for t in record["tables"] if t["model"] != "digits-tiny" and not t["cell"]]
     maps = {(r["picture"], r["attribution"]): r["shares"] for t in tables for r in t["rows"]}
     photographs = sorted({name for name, _ in maps})
     columns = [name for name in METHODS if any(name == base for _, base in maps)]
