@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy.special import ndtri
 
-from bench.attributions_page import page
+from bench.attributions_page import ELSEWHERE, page
 from bench.attributions_picture import picture
 from bench.certificates import single_votes
 from bench.photographs import photographs
@@ -79,7 +79,6 @@ TABLES = (
     ),
 )
 PIECES = {"digits-tiny": 1000, "efficientnet-lite0": 48}
-ELSEWHERE = ("dance",)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ from typing import Any
 from models.attribution.methods import METHODS
 from models.registry import cards
 
+# Measured on a page of their own.
+ELSEWHERE = ("dance",)
 HEAD = "attribution | processor seconds for 1000 samples | radius 0.1 | 0.3 | 0.6"
 COLUMNS = f"| {HEAD} | proven important | proven unimportant | also for the runner-up | left |"
 RULE = "| --- |" + " --: |" * 8
@@ -97,7 +99,7 @@ def _missing(table: Mapping[str, Any]) -> str:
     made = cards()[table["model"]]
     asked = table["only"] or made.attributions
     cheap = [name for name in asked if METHODS[name].passes <= table["passes"]]
-    left_out = [f"`{name}`" for name in cheap if name not in there]
+    left_out = [f"`{name}`" for name in cheap if name not in (*there, *ELSEWHERE)]
     return f"\nNot drawn here: {', '.join(left_out)}.\n" if left_out else ""
 
 
@@ -169,7 +171,7 @@ networks for photographs, whose gradient turns too often on the way; on digits t
 
 Top quarter of the cells, Gaussian noise of scale 0.25, confidence 99.9 %, fixed number of samples;
 the same pictures, noise and samples for each. Means over the pictures; the best of each column of
-overlaps in bold.
+overlaps in bold. DANCE has [a page of its own](dance.md).
 
 - *radius*: the share of the reported that provably stays, at this radius in units of the scale.
 - *proven important, unimportant*: the share of all cells whose majority label holds up to 0.674
