@@ -31,16 +31,6 @@ KEY = "000102030405060708090a0b0c0d0e0f"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
-def test_the_dockerfile_has_no_fault_that_hadolint_knows() -> None:
-    linter = Path(sys.executable).with_name("hadolint")
-    if not linter.exists():
-        pytest.skip("NOT TESTED: hadolint is not installed")
-    done = subprocess.run(
-        (linter, "--no-color", ROOT / "Dockerfile"), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def engine() -> str | None:
     """Why there is no Docker engine with compose here; None if there is."""
     if shutil.which("docker") is None:
