@@ -131,6 +131,8 @@ async def _farewell(service: Service, server: uvicorn.Server) -> None:
 
 
 def _near(path: Path) -> Path:
-    """`path` relative to the working folder, where that is shorter."""
+    """`path` relative to the working folder, where that is shorter; a name where there is none."""
+    if not path.exists():
+        return Path("photo.jpg")
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
