@@ -222,9 +222,10 @@ At 0.3 scales, unless said otherwise:
 
 The default is the gradient. For photographs these numbers are for `grad_cam` where a network
 averages planes before its classifier, as both here do, and for `lrp` where cells smaller than 32
-pixels matter: both prove more than the gradient from the same processor time, and covering what
-they report takes more of the class's probability away ({many[grad_cam].left:.2f} and
-{many[lrp].left:.2f} of it are left, against {many[gradient].left:.2f}). Guided backpropagation is
-no default, well as it certifies, because it shows what is in the picture and not what speaks for
-the class; RISE and occlusion are none at their price.
+pixels matter: both prove more than the gradient from the same processor time, and what they report
+matters to the class no less ({many[grad_cam].left:.2f} and {many[lrp].left:.2f} of its probability
+are left without it, {many[gradient].left:.2f} without what the gradient reports; in the coarse
+cells {coarse[grad_cam].left:.2f} against {coarse[gradient].left:.2f}, so four photographs do not
+tell). Guided backpropagation is no default, well as it certifies, because it shows what is in the
+picture and not what speaks for the class; RISE and occlusion are none at their price.
 """
