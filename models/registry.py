@@ -21,6 +21,10 @@ T = TypeVar("T")
 CARDS = Path(__file__).parent / "cards"
 
 
+class BadCard(ValueError):
+    """A card, or the operator's folder of them, that cannot be used."""
+
+
 class UnknownModel(KeyError):
     """No card has this name; the message lists the names there are."""
 
@@ -99,16 +103,16 @@ class Card:
 
 @cache
 def cards() -> Mapping[str, Card]:
-    """Return every card by name, in alphabetical order. Raises ValueError for a bad card.
+    """Return every card by name, in alphabetical order. Raises BadCard for one that is none.
 
-    Read once. ValueError, too, where the operator's folder has a name of ours, or is not there.
+    Read once. BadCard, too, where the operator's folder has a name of ours, or is not there.
     """
     paths = {path.stem: path for path in CARDS.glob("*.toml")}
     for path in _operators():
         if path.stem in paths:
-            raise ValueError(f"{path}: a model {path.stem!r} comes with the project; rename yours")
+            raise BadCard(f"{path}: a model {path.stem!r} comes with the project; rename yours")
         paths[path.stem] = path
-    return MappingProxyType({name: read(paths[name]) for name in sorted(paths)})
+    return MappingProxyType({name: _checked(paths[name]) for name in sorted(paths)})
 
 
 def card(name: str) -> Card:
@@ -144,8 +148,17 @@ def _operators() -> list[Path]:
     if folder is None:
         return []
     if not folder.is_dir():
-        raise ValueError(f"AFFIDAVIT_MODELS is {str(folder)!r}; it must be a folder of model cards")
+        raise BadCard(f"AFFIDAVIT_MODELS is {str(folder)!r}; it must be a folder of model cards")
     return sorted(folder.glob("*.toml"))
+
+
+def _checked(path: Path) -> Card:
+    try:
+        return read(path)
+    except KeyError as error:
+        raise BadCard(f"model card {path} lacks the field {error}") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BadCard(f"model card {path} is bad: {error}") from error
 
 
 def read(path: Path) -> Card:

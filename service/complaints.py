@@ -9,7 +9,7 @@ from rich.console import Console
 from models.devices import DeviceError
 from models.identity import Mismatch
 from models.images import BadImage
-from models.registry import UnknownModel
+from models.registry import BadCard, UnknownModel
 from service import output
 from service.failures import bad_image
 from service.fitness import Unfit
@@ -40,7 +40,7 @@ def complaints() -> Iterator[None]:
         raise _refused(error) from None
     except (Impossible, BadKey, BadStore, NoTracing, Unfit, DeviceError) as error:
         raise _end(str(error), IMPOSSIBLE) from None
-    except UnknownModel as error:
+    except (BadCard, UnknownModel) as error:
         raise _end(str(error), IMPOSSIBLE) from None
     except Refused as error:
         raise _end(str(error), FAILED) from None

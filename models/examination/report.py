@@ -54,7 +54,7 @@ def examine(
         "model": network.card.name,
         "weights": network.card.weights,
         "data": {"name": data.name, "digest": data.digest, "pictures": len(data.test)},
-        "paper": asdict(paper),
+        "paper": asdict(paper) | {"key": f"{paper.key:032x}"},
     }
     report("clean accuracy")
     test = data.test.first(paper.clean) if paper.clean else data.test

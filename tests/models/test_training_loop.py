@@ -13,6 +13,7 @@ from models import registry
 from models.data.dataset import DataSet, Split
 from models.data.formats import load
 from models.loading import Network
+from models.registry import BadCard
 from models.sampling import Sampler
 from models.training.assignment import SCHEDULES, Assignment, Unwanted
 from models.training.augment import Augmentation
@@ -267,9 +268,21 @@ def test_operators_cards_must_not_take_our_names(
 ) -> None:
     (tmp_path / "digits-tiny.toml").write_text("")
     monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path))
-    with pytest.raises(ValueError, match="a model 'digits-tiny' comes with the project"):
+    with pytest.raises(BadCard, match="a model 'digits-tiny' comes with the project"):
         registry.cards()
     registry.cards.cache_clear()
     monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path / "none"))
-    with pytest.raises(ValueError, match="it must be a folder of model cards"):
+    with pytest.raises(BadCard, match="it must be a folder of model cards"):
+        registry.cards()
+
+
+@pytest.mark.parametrize("text", ["name = ", 'name = "mine"\n', "classes = 3\n", "\xff"])
+def test_a_bad_card_of_the_operators_is_named(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cards: None
+) -> None:
+    (tmp_path / "mine.toml").write_bytes(text.encode("latin-1"))
+    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path))
+    with pytest.raises(
+        BadCard, match=r"model card .*mine.toml (is bad: .+|lacks the field 'classes')"
+    ):
         registry.cards()

@@ -142,6 +142,15 @@ def test_what_cannot_be_measured_is_said(arguments: tuple[str, ...], words: str)
     assert words in done.output
 
 
+def test_a_folder_of_models_that_is_none_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path / "none"))
+    registry.cards.cache_clear()
+    done = run("models")
+    assert done.exit_code == 2 and "it must be a folder of model cards" in done.output
+
+
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys, service.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
