@@ -11,9 +11,11 @@ processor's, of one thread: others share it. DANCE has benches of its own.
 
 import argparse
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,11 +136,17 @@ def main() -> None:
                     kept = _kept(plan, chosen.into)
                     record["rows"].append(asdict(_row(sampler, plan, image, stem, kept, table)))
         about = {**provenance(), "radii_in_scales": RADII_IN_SCALES, "tables": tables}
-        NUMBERS.write_text(json.dumps(about, indent=1) + "\n")
+        NUMBERS.write_text(_text(about))
     record = json.loads(NUMBERS.read_text())
     picture(record, ROOT).savefig(PICTURE, dpi=80)
     PAGE.write_text(page(record))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def _text(record: dict[str, Any]) -> str:
+    """The record as JSON, each list of plain values on one line."""
+    spread = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", spread)
 
 
 def _attributions(table: Table) -> list[str]:
