@@ -32,40 +32,66 @@ Data = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Out = Annotated[Path, typer.Option(help="Folder for the files that are written.")]
+Recipe = Annotated[str, typer.Argument(help="standard, noise, pgd, trades, sat, spat, …")]
+Name = Annotated[str, typer.Option(help="Of the model that comes out, e.g. cifar10-trades.")]
+Architecture = Annotated[
+    str, typer.Option(help="tiny, small, resnet10, resnet18, mobilenet-v2, efficientnet-lite0.")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="A parameter of the recipe: bound=4.")
+]
+Epochs = Annotated[int, typer.Option(help="Passes over the training pictures.")]
+Batch = Annotated[int, typer.Option(help="Pictures in a step.")]
+Optimiser = Annotated[str, typer.Option(help="adam or sgd.")]
+Rate = Annotated[float, typer.Option(help="Largest learning rate.")]
+Decay = Annotated[float, typer.Option(help="Weight decay.")]
+Schedule = Annotated[str, typer.Option(help="Of the rate: cosine, drops, constant.")]
+Pad = Annotated[int, typer.Option(help="Pixels that pictures may move each way.")]
+Flip = Annotated[bool, typer.Option("--flip", help="Left may become right.")]
+Key = Annotated[str, typer.Option(help="Of all that is random, 32 hexadecimal digits.")]
+Take = Annotated[int, typer.Option(help="Only the first so many pictures; 0 for all.")]
+Mixed = Annotated[bool, typer.Option("--mixed", help="Mixed precision; CUDA only.")]
+Every = Annotated[int, typer.Option(help="Steps between checkpoints; 0: each epoch.")]
+Licence = Annotated[str, typer.Option(help="Of the weights, for the card.")]
+Model = Annotated[str, typer.Argument(help="One of the names that `affidavit models` lists.")]
+Against = Annotated[str | None, typer.Option(help="Another model, beside it.")]
+Clean = Annotated[int, typer.Option(help="Test pictures for accuracy; 0 for all.")]
+Attacked = Annotated[int, typer.Option(help="Pictures for PGD; 0 leaves it out.")]
+Auto = Annotated[int, typer.Option(help="Pictures for AutoAttack; 0 leaves it out.")]
+Explained = Annotated[int, typer.Option(help="Pictures whose maps are attacked.")]
+Certified = Annotated[int, typer.Option(help="Pictures that are certified.")]
+Samples = Annotated[int, typer.Option(help="Noisy pictures in a certificate.")]
+Scale = Annotated[float, typer.Option(help="Of the certificates' noise; 0: the card's.")]
+Bound = Annotated[float, typer.Option(help="Size of attacks, ℓ∞ grey levels.")]
+Steps = Annotated[int, typer.Option(help="Of each attack.")]
+Restarts = Annotated[int, typer.Option(help="Of each attack; the worst end counts.")]
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="standard, noise, pgd, trades, sat, spat, …")],
+    recipe: Recipe,
     data: Data,
-    name: Annotated[str, typer.Option(help="Of the model that comes out, e.g. cifar10-trades.")],
-    architecture: Annotated[
-        str, typer.Option(help="tiny, small, resnet10, resnet18, mobilenet-v2, efficientnet-lite0.")
-    ] = "small",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter of the recipe: bound=4.")
-    ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the training pictures.")] = 30,
-    batch: Annotated[int, typer.Option(help="Pictures in a step.")] = 128,
-    optimiser: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
-    rate: Annotated[float, typer.Option(help="Largest learning rate.")] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 5e-4,
-    schedule: Annotated[str, typer.Option(help="Of the rate: cosine, drops, constant.")] = "cosine",
-    pad: Annotated[int, typer.Option(help="Pixels that pictures may move each way.")] = 0,
-    flip: Annotated[bool, typer.Option("--flip", help="Left may become right.")] = False,
-    key: Annotated[
-        str, typer.Option(help="Of all that is random, 32 hexadecimal digits.")
-    ] = "affd0000000000000000000000000007",
-    take: Annotated[int, typer.Option(help="Only the first so many pictures; 0 for all.")] = 0,
-    mixed: Annotated[bool, typer.Option("--mixed", help="Mixed precision; CUDA only.")] = False,
-    every: Annotated[int, typer.Option(help="Steps between checkpoints; 0: each epoch.")] = 0,
-    licence: Annotated[str, typer.Option(help="Of the weights, for the card.")] = "not stated",
+    name: Name,
+    architecture: Architecture = "small",
+    settings: Settings = None,
+    epochs: Epochs = 30,
+    batch: Batch = 128,
+    optimiser: Optimiser = "adam",
+    rate: Rate = 1e-3,
+    weight_decay: Decay = 5e-4,
+    schedule: Schedule = "cosine",
+    pad: Pad = 0,
+    flip: Flip = False,
+    key: Key = "affd0000000000000000000000000007",
+    take: Take = 0,
+    mixed: Mixed = False,
+    every: Every = 0,
+    licence: Licence = "not stated",
     device: Device = "auto",
     out: Out = Path("trained"),
 ) -> None:
     """Train a network whose explanations hold, and write the card that serves it.
 
-    Example: affidavit train pgd --data digits:examples/digits --name digits-pgd
-    --architecture tiny --set bound=32 --set length=8
+    Example: affidavit train noise --data digits:examples/digits --name mine --architecture tiny
 
     Writes NAME.toml, NAME.safetensors and NAME-classes.txt. Interrupt it as you like: the same line
     goes on where it stopped, and ends with the same weights. Then serve what came out:
@@ -80,26 +106,25 @@ def train(
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="One of the names that `affidavit models` lists.")],
+    model: Model,
     data: Data,
-    against: Annotated[str | None, typer.Option(help="Another model, beside it.")] = None,
-    clean: Annotated[int, typer.Option(help="Test pictures for accuracy; 0 for all.")] = 0,
-    attacked: Annotated[int, typer.Option(help="Pictures for PGD; 0 leaves it out.")] = 500,
-    autoattack: Annotated[int, typer.Option(help="Pictures for AutoAttack; 0: none.")] = 0,
-    explained: Annotated[int, typer.Option(help="Pictures whose maps are attacked.")] = 32,
-    certified: Annotated[int, typer.Option(help="Pictures that are certified.")] = 16,
-    samples: Annotated[int, typer.Option(help="Noisy pictures in a certificate.")] = 1000,
-    scale: Annotated[float, typer.Option(help="Of the certificates' noise; 0: the card's.")] = 0.0,
-    bound: Annotated[float, typer.Option(help="Size of attacks, ℓ∞ grey levels.")] = 8.0,
-    steps: Annotated[int, typer.Option(help="Of each attack.")] = 20,
-    restarts: Annotated[int, typer.Option(help="Of each attack; the worst end counts.")] = 2,
+    against: Against = None,
+    clean: Clean = 0,
+    attacked: Attacked = 500,
+    autoattack: Auto = 0,
+    explained: Explained = 32,
+    certified: Certified = 16,
+    samples: Samples = 1000,
+    scale: Scale = 0.0,
+    bound: Bound = 8.0,
+    steps: Steps = 20,
+    restarts: Restarts = 2,
     device: Device = "auto",
     out: Out = Path("out"),
 ) -> None:
     """Measure what a network's predictions and explanations withstand.
 
     Example: affidavit evaluate digits-tiny --data digits:examples/digits --explained 4
-    --certified 4 --steps 10
 
     Accuracy, PGD and AutoAttack; the three attacks of Ghorbani et al. on the gradient and
     integrated gradients; certified radius and overlap. Writes evaluation.json.

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.attacks.plain import Strength
-from models.data.dataset import DataSet
+from models.data.dataset import DataSet, Split
 from models.evaluation.robustness import Attacks
 from models.examination.certificates import certified
 from models.examination.explanations import Subjects, explanations
@@ -56,33 +59,51 @@ def examine(
         "data": {"name": data.name, "digest": data.digest, "pictures": len(data.test)},
         "paper": asdict(paper) | {"key": f"{paper.key:032x}"},
     }
-    report("clean accuracy")
-    test = data.test.first(paper.clean) if paper.clean else data.test
-    known = right(network, test)
-    made["clean"] = {"pictures": len(test), "accuracy": float(known.mean())}
-    if paper.attacked:
-        report("PGD")
-        part = data.test.first(paper.attacked)
-        left = right_after_pgd(network, part, paper.pgd, paper.key)
-        made["pgd"] = {"pictures": len(part), "accuracy": float(left.mean())}
-    if paper.autoattack:
-        report("AutoAttack")
-        part = data.test.first(paper.autoattack)
-        left = right_after_autoattack(network, part, paper.pgd.bound, seed=1)
-        made["autoattack"] = {"pictures": len(part), "accuracy": float(left.mean())}
-    if paper.explained:
-        report("attacks on maps")
-        subjects = Subjects.of(test, known, paper.explained)
-        k, bound = paper.k or network.card.size**2 // 10, round(paper.pgd.bound)
-        attacks = Attacks(k, bound, strength=paper.strength)
-        made["maps"] = {"pictures": len(subjects.labels), "k": attacks.k}
-        if subjects.labels:
-            made["maps"] |= explanations(network, subjects, attacks, paper.key)
-    if paper.certified:
-        report("certificates")
-        part, scale = data.test.first(paper.certified), paper.scale or network.card.defaults.scale
-        made["certified"] = asdict(certified(network, part, scale, paper.samples, paper.key))
+    for name, title, pictures, part in PARTS:
+        if name == "clean" or getattr(paper, pictures):
+            report(title)
+            made[name] = part(network, data.test, paper)
     return made
+
+
+def _clean(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
+    return _share(right(network, test.first(paper.clean or len(test))))
+
+
+def _pgd(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
+    return _share(right_after_pgd(network, test.first(paper.attacked), paper.pgd, paper.key))
+
+
+def _autoattack(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
+    chosen = test.first(paper.autoattack)
+    return _share(right_after_autoattack(network, chosen, paper.pgd.bound, seed=1))
+
+
+def _maps(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
+    subjects = Subjects.of(test, right(network, test), paper.explained)
+    k, bound = paper.k or network.card.size**2 // 10, round(paper.pgd.bound)
+    attacks = Attacks(k, bound, strength=paper.strength)
+    known = explanations(network, subjects, attacks, paper.key) if subjects.labels else {}
+    return {"pictures": len(subjects.labels), "k": k, **known}
+
+
+def _certified(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
+    chosen, scale = test.first(paper.certified), paper.scale or network.card.defaults.scale
+    return asdict(certified(network, chosen, scale, paper.samples, paper.key))
+
+
+def _share(known: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"pictures": len(known), "accuracy": float(known.mean())}
+
+
+# Name in the examination, in words, which number of the paper asks for it, how it is measured.
+PARTS = (
+    ("clean", "clean accuracy", "clean", _clean),
+    ("pgd", "PGD", "attacked", _pgd),
+    ("autoattack", "AutoAttack", "autoattack", _autoattack),
+    ("maps", "attacks on maps", "explained", _maps),
+    ("certified", "certificates", "certified", _certified),
+)
 
 
 def numbers(made: dict[str, Any]) -> Iterator[tuple[str, float]]:

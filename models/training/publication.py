@@ -97,16 +97,10 @@ def _accuracies(network: Network, test: Split) -> str:
 def _values(
     listing: Listing, assignment: Assignment, data: DataSet, module: nn.Module, weights: str
 ) -> dict[str, object]:
+    """The fields of the card, but for classes and accuracy."""
     layers, layer, cam = layers_of(module)
-    given = ", ".join(f"{name} = {value}" for name, value in sorted(assignment.settings.items()))
-    shown = f" ({given})" if given else ""
-    origin = (
-        f"Trained by `affidavit train {assignment.recipe}`{shown} on {data.name} (SHA-256 "
-        f"{data.digest[:16]}…): {assignment.epochs} epochs in batches of {assignment.batch}, "
-        f"{assignment.optimiser}, rate {assignment.rate:g} ({assignment.schedule}), weight decay "
-        f"{assignment.weight_decay:g}, key {assignment.key}."
-    )
-    values: dict[str, object] = {
+    reason = "its planes are flattened and not averaged before the classifier"
+    return {
         "name": listing.name,
         "title": listing.title or listing.name,
         "summary": f"{data.name} at {data.side}×{data.side}, trained by the recipe "
@@ -114,28 +108,35 @@ def _values(
         "architecture": assignment.architecture,
         "weights": weights,
         "licence": listing.licence,
-        "origin": origin,
+        "origin": _origin(assignment, data),
         "size": data.side,
         "resize": data.side,
         "mean": list(MEAN),
         "std": list(STD),
         "lanes": LANES,
         "layers": list(layers),
+        **({"cam_layer": cam} if cam else {}),
+        "defaults": {
+            "cell": cell(data.side),
+            "scale": SCALE,
+            "samples": SAMPLES,
+            "k_fraction": FRACTION,
+            "vote_fraction": FRACTION,
+            "layer": layer,
+        },
+        **({} if cam else {"unsupported": {"grad_cam": reason}}),
     }
-    if cam is not None:
-        values["cam_layer"] = cam
-    values["defaults"] = {
-        "cell": cell(data.side),
-        "scale": SCALE,
-        "samples": SAMPLES,
-        "k_fraction": FRACTION,
-        "vote_fraction": FRACTION,
-        "layer": layer,
-    }
-    if cam is None:
-        reason = "its planes are flattened and not averaged before the classifier"
-        values["unsupported"] = {"grad_cam": reason}
-    return values
+
+
+def _origin(assignment: Assignment, data: DataSet) -> str:
+    given = ", ".join(f"{name} = {value}" for name, value in sorted(assignment.settings.items()))
+    shown = f" ({given})" if given else ""
+    return (
+        f"Trained by `affidavit train {assignment.recipe}`{shown} on {data.name} (SHA-256 "
+        f"{data.digest[:16]}…): {assignment.epochs} epochs in batches of {assignment.batch}, "
+        f"{assignment.optimiser}, rate {assignment.rate:g} ({assignment.schedule}), weight decay "
+        f"{assignment.weight_decay:g}, key {assignment.key}."
+    )
 
 
 def cell(side: int) -> int:
