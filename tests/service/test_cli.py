@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,9 @@ def photo(tmp_path: Path, picture: bytes) -> Path:
 
 
 @pytest.fixture(params=["offline", "server"])
-def run(request: pytest.FixtureRequest, client: Any, pool: Any, monkeypatch: Any) -> Any:
+def run(request: pytest.FixtureRequest, client: Any, pool: Any, monkeypatch: Any) -> Iterator[Any]:
     """Run a command; explanations and certificates come from the same pool, here or over HTTP."""
+    store = client.app.state.service.store
 
     def source(server: str | None) -> Source:
         if request.param == "offline":
@@ -49,7 +50,9 @@ def run(request: pytest.FixtureRequest, client: Any, pool: Any, monkeypatch: Any
     monkeypatch.setenv("AFFIDAVIT_DEFAULT_MODEL", "digits-tiny")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(cli, "_source", source)
-    return lambda *arguments: CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    store.start()
+    yield lambda *arguments: CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    store.stop()
 
 
 def test_certify_writes_pictures_document_and_arrays(run: Any, photo: Path, tmp_path: Path) -> None:
