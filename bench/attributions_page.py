@@ -220,12 +220,13 @@ At 0.3 scales, unless said otherwise:
 
 ## The default
 
-The default is the gradient. For photographs these numbers are for `grad_cam` where a network
-averages planes before its classifier, as both here do, and for `lrp` where cells smaller than 32
-pixels matter: both prove more than the gradient from the same processor time, and what they report
-matters to the class no less ({many[grad_cam].left:.2f} and {many[lrp].left:.2f} of its probability
-are left without it, {many[gradient].left:.2f} without what the gradient reports; in the coarse
-cells {coarse[grad_cam].left:.2f} against {coarse[gradient].left:.2f}, so four photographs do not
-tell). Guided backpropagation is no default, well as it certifies, because it shows what is in the
-picture and not what speaks for the class; RISE and occlusion are none at their price.
+Certificates and maps of votes take the model card's: `grad_cam` for the two networks of
+photographs, which average planes before their classifier, and the gradient for digits. Where cells
+smaller than 32 pixels matter, `lrp` with a quarter of the samples is the better choice. Both prove
+more than the gradient from the same processor time, and what they report matters to the class no
+less ({many[grad_cam].left:.2f} and {many[lrp].left:.2f} of its probability are left without it,
+{many[gradient].left:.2f} without what the gradient reports; in the coarse cells
+{coarse[grad_cam].left:.2f} against {coarse[gradient].left:.2f}, so four photographs do not tell).
+Guided backpropagation is no default, well as it certifies, because it shows what is in the picture
+and not what speaks for the class; RISE and occlusion are none at their price.
 """

@@ -59,6 +59,7 @@ class Defaults:
     k_fraction: float  # of the features are reported
     vote_fraction: float  # of the features are voted for in each sample
     layer: str  # whose values decoys keep
+    attribution: str = "gradient"  # base map of certificates and of maps of votes
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,10 @@ def read(path: Path) -> Card:
     made = _closed(Card, raw, path)
     if unknown := dict(made.unsupported).keys() - METHODS.keys():
         raise ValueError(f"{path.name}: unsupported names no attribution: {sorted(unknown)}")
+    if made.defaults.attribution not in made.attributions:
+        known = ", ".join(made.attributions)
+        default = made.defaults.attribution
+        raise ValueError(f"{path.name}: attribution is {default!r}; it must be one of {known}")
     if made.name != path.stem:
         raise ValueError(f"{path.name}: name is {made.name!r}; it must equal the file's name")
     if made.defaults.layer not in made.layers:

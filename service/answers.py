@@ -222,6 +222,7 @@ def model(card: Card) -> ModelCard:
             k=k,
             votes=k,
             layer=defaults.layer,
+            attribution=defaults.attribution,
         ),
         ready=weights_file(card).exists(),
     )

@@ -49,7 +49,7 @@ def dance_rules(asked: ExplainParameters, card: Card) -> list[Fault]:
     if asked.layer is not None and asked.layer not in card.layers:
         rule = f"layers of {card.name} are {', '.join(card.layers)}"
         faults.append(fault("layer", asked.layer, rule, f"see GET /v1/models/{card.name}"))
-    if (base := attribution(asked)) not in BASES:
+    if (base := attribution(asked, card)) not in BASES:
         rule = "decoys take the range of a signed map"
         faults.append(fault("attribution", base, rule, f"choose one of {', '.join(BASES)}"))
     return faults

@@ -133,7 +133,7 @@ def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     # SmoothGrad casts no votes; a recipe has at least one.
     votes = votes if asked.method == "renyi" else 1
     noise = None if plain else _noise(asked, card, cell, votes, card.lanes)
-    base = attribution(asked)
+    base = attribution(asked, card)
     decoys = dancing(asked, card, settings.max_decoys)
     return ExplainOrder(card, asked.target, asked.method, base, cell, noise, asked.pictures, decoys)
 
@@ -288,7 +288,8 @@ def _noise(
 ) -> Noise:
     scale = asked.scale or card.defaults.scale
     score = asked.score or VOTE
-    recipe = Recipe(LAW, SHAPE, scale, attribution(asked), cell, votes, lanes, PRECISION, score)
+    base = attribution(asked, card)
+    recipe = Recipe(LAW, SHAPE, scale, base, cell, votes, lanes, PRECISION, score)
     key = asked.key.lower() if asked.key else fresh_key()
     return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
 

@@ -177,6 +177,7 @@ class ModelDefaults(Wire):
     k: int
     votes: int
     layer: str = Field(description="whose values decoys keep")
+    attribution: str = Field(description="base map of certificates and of maps of votes")
 
 
 class ModelSummary(Wire):

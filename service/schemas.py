@@ -71,8 +71,9 @@ AttributionName = Literal[
 Attribution = Annotated[
     AttributionName | None,
     Field(
-        description="the base map, of the clean or of each noisy picture; default: gradient. "
-        "GET /v1/models/{name} says which ones a model supports and what each costs"
+        description="the base map, of the clean or of each noisy picture; default: what the "
+        "model card says for votes, else gradient. GET /v1/models/{name} says which ones a model "
+        "supports and what each costs"
     ),
 ]
 Samples = Annotated[int | None, Field(ge=1, description="noisy pictures to draw")]
