@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from models.registry import card
 from models.training.lesson import Recipe
 from models.training.recipes import RECIPES
 
@@ -71,9 +72,16 @@ class Assignment:
             raise Unwanted(f"{self.recipe}: {error}") from error
         return made
 
+    @property
+    def teacher(self) -> str:
+        """The name of the model that the recipe learns from, "" for none."""
+        return str(getattr(self.made(), "teacher", ""))
+
     def digest(self, data: str) -> str:
         """SHA-256 of this run over data of that digest: a checkpoint belongs to one of them."""
         whole = asdict(self) | {"settings": dict(sorted(self.settings.items())), "digest": data}
+        if self.teacher:
+            whole["teacher"] = card(self.teacher).weights
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 

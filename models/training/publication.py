@@ -131,10 +131,12 @@ def _values(
 def _origin(assignment: Assignment, data: DataSet) -> str:
     given = ", ".join(f"{name} = {value}" for name, value in sorted(assignment.settings.items()))
     shown = f" ({given})" if given else ""
+    teacher = registry.card(assignment.teacher).weights if assignment.teacher else ""
+    taught = f", its teacher's weights SHA-256 {teacher[:16]}…" if teacher else ""
     return (
         f"Trained by `affidavit train {assignment.recipe}`{shown} on {data.name} (SHA-256 "
-        f"{data.digest[:16]}…): {assignment.epochs} epochs in batches of {assignment.batch}, "
-        f"{assignment.optimiser}, rate {assignment.rate:g} ({assignment.schedule}), weight decay "
+        f"{data.digest[:16]}…){taught}: {assignment.epochs} epochs in batches of "
+        f"{assignment.batch}, {assignment.optimiser}, rate {assignment.rate:g} ({assignment.schedule}), weight decay "
         f"{assignment.weight_decay:g}, key {assignment.key}."
     )
 

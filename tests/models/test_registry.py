@@ -110,7 +110,7 @@ def test_a_default_layer_that_is_not_listed_is_an_error(tmp_path: Path) -> None:
 
 def test_an_unsupported_attribution_must_be_one(tmp_path: Path) -> None:
     text = EXAMPLE.read_text().replace("grad_cam =", "grad_cm =")
-    with pytest.raises(ValueError, match="unsupported names no attribution: .'grad_cm'"):
+    with pytest.raises(ValueError, match=r"unsupported names no attribution: .'grad_cm'"):
         registry.read(_write(tmp_path, text))
     assert "grad_cam" not in card("digits-tiny").attributions
     assert card("mobilenet-v2").attributions == tuple(METHODS)

@@ -110,6 +110,18 @@ def test_a_checkpoint_of_another_run_is_refused(data: DataSet, tmp_path: Path) -
         Run(replace(SHORT, epochs=1), changed, tmp_path).train()
 
 
+def test_the_teacher_is_part_of_the_run(
+    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"source": "guided_backprop", "teacher": "digits-tiny"}
+    taught = replace(SHORT, recipe="sat", settings=settings)
+    before = taught.digest(data.digest)
+    other = replace(registry.card("digits-tiny"), weights="0" * 64)
+    monkeypatch.setattr("models.training.assignment.card", lambda name: other)
+    assert taught.digest(data.digest) != before
+    assert SHORT.teacher == ""
+
+
 def test_a_damaged_checkpoint_is_refused(data: DataSet, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"\x80\x04 no safetensors")
     with pytest.raises(BadCheckpoint, match=r"cannot be read: .*; remove it to begin again"):

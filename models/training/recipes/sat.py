@@ -15,7 +15,7 @@ from torch import Tensor, zeros_like
 from torch.nn.functional import cross_entropy
 
 from models.loading import Network
-from models.registry import card
+from models.registry import Card, card
 from models.training.adversarial import trades
 from models.training.draws import Purpose
 from models.training.lesson import Batch, Lacking, Outcome
@@ -80,7 +80,7 @@ class Sat:
         if self.source == "none":
             return zeros_like(batch.pictures)
         if self.source in TEACHINGS:
-            teacher = _network(self.teacher, str(batch.pictures.device))
+            teacher = _network(card(self.teacher), str(batch.pictures.device))
             return TEACHINGS[self.source](teacher, batch.pictures, batch.draws)
         if batch.saliency is None:
             raise Lacking("source is annotation, but this data set has no masks or boxes")
@@ -94,5 +94,5 @@ class Sat:
 
 
 @lru_cache(maxsize=4)
-def _network(name: str, device: str) -> Network:
-    return Network(card(name), device)
+def _network(known: Card, device: str) -> Network:
+    return Network(known, device)
