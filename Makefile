@@ -86,3 +86,4 @@ lock:  ## resolve the locked dependencies anew (needs uv)
 
 clean:  ## remove everything that set-up and the demo made
 	rm -rf .venv weights out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf clients/python/affidavit_client clients/typescript/affidavit clients/typescript/built clients/typescript/node_modules
