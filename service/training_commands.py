@@ -207,8 +207,8 @@ def _examined(known: Sequence[Card], options: dict[str, Any]) -> list[dict[str, 
     from models.loading import Network
 
     bound, steps, restarts = options["bound"], options["steps"], options["restarts"]
-    if min(bound, steps, restarts) < 1:
-        raise Impossible(f"bound {bound}, steps {steps} and restarts {restarts} must be at least 1")
+    if min(steps, restarts) < 1:
+        raise Impossible(f"steps {steps} and restarts {restarts} must be at least 1")
     parts = ("clean", "attacked", "autoattack", "explained", "certified", "samples", "scale")
     paper = Paper(
         **{name: options[name] for name in parts},

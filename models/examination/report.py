@@ -15,12 +15,13 @@ from models.examination.explanations import Subjects, explanations
 from models.examination.predictions import Pgd, right, right_after_autoattack, right_after_pgd
 from models.loading import Network
 from models.registry import Card
+from models.training.ascent import WHITE
 
 Report = Callable[[str], None]
 
 
 class Unexaminable(ValueError):
-    """These data say nothing about this network."""
+    """What is asked cannot be measured, or not of this network with these data."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class Paper:
     pgd: Pgd = field(default_factory=Pgd)
     strength: Strength = field(default_factory=Strength)
     key: int = 0xAFFD0000000000000000000000000008
+
+    def __post_init__(self) -> None:
+        for name in ("clean", "attacked", "autoattack", "explained", "certified", "scale", "k"):
+            if not getattr(self, name) >= 0:
+                raise Unexaminable(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.samples < 1:
+            raise Unexaminable(f"samples is {self.samples}; it must be at least 1")
+        if not 1 <= self.pgd.bound <= WHITE:
+            raise Unexaminable(f"bound is {self.pgd.bound}; it must lie in 1..255 grey levels")
 
 
 def examine(

@@ -136,8 +136,8 @@ def _origin(assignment: Assignment, data: DataSet) -> str:
     return (
         f"Trained by `affidavit train {assignment.recipe}`{shown} on {data.name} (SHA-256 "
         f"{data.digest[:16]}…){taught}: {assignment.epochs} epochs in batches of "
-        f"{assignment.batch}, {assignment.optimiser}, rate {assignment.rate:g} ({assignment.schedule}), weight decay "
-        f"{assignment.weight_decay:g}, key {assignment.key}."
+        f"{assignment.batch}, {assignment.optimiser}, rate {assignment.rate:g} "
+        f"({assignment.schedule}), weight decay {assignment.weight_decay:g}, key {assignment.key}."
     )
 
 

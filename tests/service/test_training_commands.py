@@ -134,6 +134,15 @@ def test_what_cannot_be_trained_is_said(
         (("vgg", "--data", DIGITS), "model 'vgg' is unknown"),
         (("efficientnet-lite0", "--data", DIGITS), "pictures of digits are 16×16"),
         (("digits-tiny", "--data", DIGITS, "--steps", "0"), "must be at least 1"),
+        (
+            ("digits-tiny", "--data", DIGITS, "--bound", "0.5"),
+            "bound is 0.5; it must lie in 1..255",
+        ),
+        (
+            ("digits-tiny", "--data", DIGITS, "--samples", "0"),
+            "samples is 0; it must be at least 1",
+        ),
+        (("digits-tiny", "--data", DIGITS, "--scale", "-1"), "scale is -1.0; it must not be neg"),
     ],
 )
 def test_what_cannot_be_measured_is_said(arguments: tuple[str, ...], words: str) -> None:
