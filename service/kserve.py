@@ -7,6 +7,7 @@ writes bytes; its explanation is the map, the radii and the certificate.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any
 
@@ -67,10 +68,12 @@ async def explain_instances(request: Request, name: str) -> Response:
     data = await read_body(request, here.settings.max_body_bytes)
     records = await asyncio.to_thread(_records, here, card, data, owner(request))
     seconds = here.settings.longest_wait_seconds
-    for record in records:
-        here.admission.enter(request, card, record.order.noise)
     try:
-        done = await attended(request, _all(here, records), seconds)
+        with ExitStack() as held:
+            for record in records:
+                here.admission.enter(request, card, record.order.noise)
+                held.enter_context(here.admission.held(record.order.noise))
+            done = await attended(request, _all(here, records), seconds)
     except Gone:
         return Response(status_code=HUNG_UP)
     except TimeoutError:

@@ -43,6 +43,8 @@ def configure(style: Style, stream: TextIO | None = None) -> None:
     root.setLevel(logging.INFO)
     # Every request is told by our own line.
     logging.getLogger("uvicorn.access").disabled = True
+    # It tells every step of opening a store.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _shared() -> list[Processor]:

@@ -24,7 +24,7 @@ async def show_metrics(request: Request) -> Response:
     """What Prometheus reads."""
     here = service(request)
     found = here.metrics
-    found.queue.set(here.runner.backlog)
+    found.queue.set(here.admission.waiting)
     found.fleet(await here.pool.heartbeat())
     found.census(await here.store.do(census.census, time.time()), CHANGES)
     return Response(found.text(), media_type=metrics.MEDIA_TYPE)

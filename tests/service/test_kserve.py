@@ -10,6 +10,8 @@ import pytest
 from certify.verify import verify
 from models.registry import card
 from service.pool import WorkerLost
+from service.settings import Settings
+from tests.service.conftest import Client
 
 EXPLAIN = "/v1/models/digits-tiny:explain"
 
@@ -123,3 +125,16 @@ def test_a_model_without_weights_is_not_ready(
     answer = client.get("/v2/models/efficientnet-lite0/ready")
     assert answer.status_code == 503
     assert answer.json()["type"].endswith("model-unavailable")
+
+
+def test_instances_together_must_fit_into_the_queue(
+    pool: Any, picture: bytes, tmp_path: Any
+) -> None:
+    small = Settings(default_model="digits-tiny", queue_samples=150, data_dir=tmp_path)
+    client = Client(pool, small)
+    one = client.post(EXPLAIN, json={"instances": [instance(picture)] * 2})
+    assert one.status_code == 200
+    pool.calls.clear()
+    many = client.post(EXPLAIN, json={"instances": [instance(picture)] * 3})
+    assert many.status_code == 429 and int(many.headers["retry-after"]) >= 1
+    assert pool.calls == []
