@@ -48,6 +48,7 @@ def serve(folder: Path, **settings: str) -> subprocess.Popen[str]:
     environment = {
         "AFFIDAVIT_WORKERS": "1",
         "AFFIDAVIT_MAX_SAMPLES": str(MANY),
+        "AFFIDAVIT_QUEUE_SAMPLES": str(10 * MANY),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
