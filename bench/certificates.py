@@ -93,8 +93,8 @@ def _runs(chosen: argparse.Namespace, console: Console, progress: Progress) -> I
     for file, scale in product(files, chosen.scales):
         numbers = sorted(chosen.samples)
         if chosen.there:
-            least = min(there(sampler, each, scale, chosen.kept) for each in files)
-            numbers = [number for number in numbers if number <= least]
+            most = there(sampler, file, scale, chosen.kept)
+            numbers = [number for number in numbers if number <= most]
         if not numbers:
             continue
         kept = drawn(sampler, file, scale, numbers[-1], chosen.kept, progress)
@@ -204,7 +204,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--there",
         action="store_true",
-        help="draw nothing: leave out what is not there for every photograph",
+        help="draw nothing: leave out photographs where not enough is there",
     )
     parser.add_argument("--page", action="store_true", help="only write page and picture again")
     return parser.parse_args()

@@ -57,7 +57,8 @@ def _groups(runs: Runs) -> list[Runs]:
 
 def _table(runs: Runs) -> str:
     radii = runs[0]["radii_in_scales"]
-    lines = [f"### Scale {runs[0]['scale']}, {runs[0]['samples']} samples", ""]
+    title = f"### Scale {runs[0]['scale']}, {runs[0]['samples']} samples"
+    lines = [f"{title}, {len(runs)} photographs", ""]
     lines.append("| radius / scale | " + " | ".join(map(str, radii)) + " |")
     lines.append("| --- |" + " --: |" * len(radii))
     for name, title in ROWS.items():
@@ -139,12 +140,12 @@ def plot(record: dict[str, Any]) -> Figure:
 TEXT = """# The table we are judged by
 
 Certified overlap of the top {k} of {features} regions of {cell}×{cell} pixels, {model}, gradient
-maps, Gaussian noise, confidence 99.9 %; the mean over {photographs} photographs: the four that
-come with the project and the first six of a published package, chosen by nobody. Radii are ℓ2 in
-units of the noise's scale. All rows of a table come from the same samples; every sound row is a
-proof for each photograph. `python -m bench.certificates --kept FOLDER` draws, measures and writes
-this page; every single number is in [bench/certificates.json](bench/certificates.json) (commit
-{commit}, {device}).
+maps, Gaussian noise, confidence 99.9 %; the mean over {photographs} photographs, or as many as a
+table says: the four that come with the project and the first six of a published package, chosen by
+nobody. Radii are ℓ2 in units of the noise's scale. All rows of a table come from the same samples;
+every sound row is a proof for each photograph. `python -m bench.certificates --kept FOLDER` draws,
+measures and writes this page; every single number is in
+[bench/certificates.json](bench/certificates.json) (commit {commit}, {device}).
 
 ![Certified overlap against radius](bench/certificates.png)
 
