@@ -61,11 +61,17 @@ check: setup  ## lint, format, types: one strict command
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: setup  ## measure; each program writes its JSON and pictures
-	@$(BIN)/python -m bench.certificates
+bench: setup  ## measure, for hours; each program writes its JSON, pictures and page
+	@$(BIN)/python -m bench.certificates --kept out/kept
+	@$(BIN)/python -m bench.attributions --into out/attributions
+	@$(BIN)/python -m bench.arithmetic
 	@$(BIN)/python -m bench.norms
 	@$(BIN)/python -m bench.invariance
 	@$(BIN)/python -m bench.soundness
+	@$(BIN)/python -m bench.decoys
+	@$(BIN)/python -m bench.decoys_cost
+	@$(BIN)/python -m bench.decoys_certified
+	@$(BIN)/python -m bench.load
 
 clients: setup  ## write openapi.json anew and generate the Python and TypeScript clients
 	@$(BIN)/python tools/write_openapi.py openapi.json
