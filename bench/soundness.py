@@ -1,7 +1,8 @@
 """Attack what is certified: the smallest overlap seen beside the certified one.
 
     python -m bench.soundness                              digits, a few minutes
-    python -m bench.soundness --model efficientnet-lite0 --photographs examples/photos --take 1
+    python -m bench.soundness --model efficientnet-lite0 --photographs examples/photos --take 1 \
+        --shares 0.5 --multiples 1 16 --samples 500 --steps 10 --draws 8 --restarts 1
 
 For each picture, claim and multiple of its radius the three attacks of Ghorbani et al. (2019),
 adapted to smoothed maps, are run with restarts. Inside (up to 1 radius) no overlap below the
@@ -32,8 +33,8 @@ from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
 
-SHARES = (0.75, 0.5, 0.25)
-MULTIPLES = (0.5, 1.0, 4.0, 16.0)
+SHARES = [0.75, 0.5, 0.25]
+MULTIPLES = [0.5, 1.0, 4.0, 16.0]
 KEY, OTHER_KEY = "affd0000000000000000000000000002", "affd0000000000000000000000000003"
 
 
@@ -55,11 +56,12 @@ def main() -> None:
     files = sorted(chosen.photographs.glob("*.[jp][pn]g"))[: chosen.take]
     rows: list[dict[str, Any]] = []
     with Progress(console=console, transient=True) as progress:
-        total = len(files) * len(SHARES) * len(MULTIPLES) * len(AIMS) * chosen.restarts
+        claims = list(product(chosen.shares, chosen.multiples))
+        total = len(files) * len(claims) * len(AIMS) * chosen.restarts
         task = progress.add_task("attacks", total=total)
         for file in files:
             subject = certified(sampler, file, chosen.samples)
-            for share, multiple in product(SHARES, MULTIPLES):
+            for share, multiple in claims:
                 overlaps = []
                 for name, restart in product(sorted(AIMS), range(chosen.restarts)):
                     strength = Attack(chosen.steps, chosen.draws)
@@ -128,6 +130,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="digits-tiny")
     parser.add_argument("--photographs", type=Path, default=ROOT / "tests" / "data" / "digits")
     parser.add_argument("--take", type=int, default=4, help="pictures, by name")
+    parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="of the top kept")
+    parser.add_argument("--multiples", type=float, nargs="+", default=MULTIPLES, help="of radii")
     parser.add_argument("--samples", type=int, default=1000, help="of certificate and judgement")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--draws", type=int, default=32, help="noise draws in each step")
