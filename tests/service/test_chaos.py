@@ -57,7 +57,7 @@ def test_ten_kills_change_no_document(house: House) -> None:
 @pytest.mark.timeout(3600)
 def test_a_hundred_kills_change_no_document(house: House) -> None:
     chaos(house, 100)
-    assert judge(house) > AT_ONCE
+    assert judge(house) >= AT_ONCE
 
 
 @pytest.mark.slow
