@@ -21,6 +21,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from service.jobs.states import FINAL, State, before
 from service.store.tables import JOBS, PARTS, RESULTS
@@ -88,14 +89,29 @@ NEW = tuple(JOBS.c[name] for name in New.__dataclass_fields__)
 
 def accept(connection: Connection, new: New, now: float) -> Head:
     """Keep a job; the one that has this owner's idempotency key already, if there is one."""
-    same = JOBS.c.owner == new.owner, JOBS.c.idempotency == new.idempotency
-    if new.idempotency is not None:
-        found = connection.execute(select(*HEAD).where(*same)).one_or_none()
-        if found is not None:
-            return _head(found)
+    found = _same(connection, new)
+    if found is not None:
+        return found
     own = {name: getattr(new, name) for name in New.__dataclass_fields__}
     made = insert(JOBS).values(**own, state="queued", updated=now, drawn=0).returning(*HEAD)
-    return _head(connection.execute(made).one())
+    try:
+        with connection.begin_nested():
+            return _head(connection.execute(made).one())
+    except IntegrityError:
+        # Another server accepted the same request meanwhile.
+        found = _same(connection, new)
+        if found is None:
+            raise
+        return found
+
+
+def _same(connection: Connection, new: New) -> Head | None:
+    """The job that has this owner's idempotency key already."""
+    if new.idempotency is None:
+        return None
+    same = JOBS.c.owner == new.owner, JOBS.c.idempotency == new.idempotency
+    found = connection.execute(select(*HEAD).where(*same)).one_or_none()
+    return None if found is None else _head(found)
 
 
 def head(connection: Connection, job: str, owner: str) -> Head | None:

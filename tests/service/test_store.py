@@ -87,6 +87,22 @@ def test_the_same_idempotency_key_is_the_same_job_for_the_same_owner_only(store:
     assert len(set(keyless)) == 2
 
 
+def test_the_same_key_at_two_servers_at_once_is_one_job(store: Store) -> None:
+    start, heads = threading.Barrier(8), []
+
+    def send(number: int) -> None:
+        start.wait()
+        heads.append(store.now(jobs.accept, new(number, idempotency="key"), 1.0))
+
+    senders = [threading.Thread(target=send, args=(number,)) for number in range(1, 9)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert len(heads) == 8 and len({head.id for head in heads}) == 1
+    assert len(store.now(jobs.listing, "", 10, None)) == 1
+
+
 def test_a_job_belongs_to_its_owner(store: Store) -> None:
     store.now(jobs.accept, new(1, owner="a"), 1.0)
     assert store.now(jobs.head, new(1).id, "b") is None
