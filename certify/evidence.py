@@ -112,7 +112,7 @@ class Evidence:
         require(self.features == other.features, "features", other.features, f"be {self.features}")
         alike = (self.squares is None) == (other.squares is None)
         require(alike, "evidence of votes and of points", "both", "not be merged")
-        order = np.argsort(np.concatenate([_indices(self), _indices(other)]), kind="stable")
+        order = _order(self, other)
         votes, squares = None, None
         if self.votes is not None and other.votes is not None:
             votes = np.concatenate([self.votes, other.votes])[order]
@@ -139,6 +139,13 @@ class Evidence:
             parts.append(self.squares.astype("<i8"))
         sizes = np.array([part.nbytes for part in parts], dtype="<i8")
         return hashlib.sha256(b"".join(part.tobytes() for part in [sizes, *parts])).hexdigest()
+
+
+def _order(one: Evidence, other: Evidence) -> NDArray[np.int64] | slice:
+    """What brings the rows of both, one after the other, into ascending order of samples."""
+    if not one.ranges or not other.ranges or one.ranges[-1][1] <= other.ranges[0][0]:
+        return slice(None)
+    return np.argsort(np.concatenate([_indices(one), _indices(other)]), kind="stable")
 
 
 def _indices(evidence: Evidence) -> NDArray[np.int64]:
