@@ -91,5 +91,5 @@ lock:  ## resolve the locked dependencies anew (needs uv)
 	  -c <(echo torch==2.13.0) $(CUDA_ONLY:%=--no-emit-package %) -o locks/cpu.txt pyproject.toml
 
 clean:  ## remove everything that set-up and the demo made
-	rm -rf .venv weights out affidavit-data .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv weights out .mypy_cache .ruff_cache .pytest_cache
 	rm -rf clients/python/affidavit_client clients/typescript/affidavit clients/typescript/built clients/typescript/node_modules
