@@ -396,7 +396,8 @@ def test_the_simplex_route_is_the_linear_programs_optimum(seed: int) -> None:
         middle = (low + high) / 2
         kept = margin(cells_of(law, middle, *sums), said, limits, pairs) > 0
         low, high = (middle, high) if kept else (low, middle)
-    assert found <= high * (1 + 1e-6) + 1e-6
+    # A mass of 1e-4 that may be 1e-7 less moves the optimum by up to some 1e-4 of it.
+    assert found <= high * (1 + 1e-3)
     assert found >= low * (1 - 0.02) - 1e-3
 
 
