@@ -97,10 +97,11 @@ class WorkerPool(ChunkedPool):
             await asyncio.wait(self._keepers, timeout=self.limits.grace)
             for peer in self._peers:
                 peer.seat.kill()
-            await asyncio.gather(*self._keepers)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            # Bounded: nothing that fails to end may keep the service from ending.
+            await asyncio.wait((*self._keepers, *self._tasks), timeout=self.limits.grace)
         if self._wire is not None:
             self._wire.close()
         self._wire, self._tasks, self._keepers = None, (), ()
