@@ -365,7 +365,7 @@ def test_a_socket_path_that_is_too_long_is_explained(monkeypatch, tmp_path):
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from service.workers import WorkerPool
 from tests.service.fake_worker import IMAGE, SLOW, plan
 
@@ -381,6 +381,8 @@ async def main():
     finally:
         await pool.stop()
 
+# A shell that starts the tests in the background has them ignore interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     asyncio.run(main())
 except KeyboardInterrupt:
