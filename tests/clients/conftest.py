@@ -1,14 +1,14 @@
 """A live server for the clients, and the folders where they are generated."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.service.served import served
 
 ROOT = Path(__file__).parents[2]
 PHOTO = sorted((ROOT / "tests/data/digits").glob("*.png"))[0]
@@ -22,31 +22,9 @@ def photo() -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real server with one real worker and the tiny network."""
-    settings = {
-        "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
-        "AFFIDAVIT_DEVICE": "cpu",
-        "AFFIDAVIT_WORKERS": "1",
-        "AFFIDAVIT_CHUNK_SECONDS": "0.05",
-        "AFFIDAVIT_DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    process = subprocess.Popen(
-        (sys.executable, "-m", "service", "serve", "--port", "0"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | settings,
-    )
-    assert process.stdout is not None
-    try:
-        url = process.stdout.readline().removeprefix("affidavit serves on ").strip()
-        assert any(line.startswith("ready") for line in process.stdout)
+    data = tmp_path_factory.mktemp("data")
+    with served(data, AFFIDAVIT_CHUNK_SECONDS="0.05") as url:
         yield url
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        process.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,6 @@ given a real picture or the id of a real job, so that they also reach what lies 
 
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
+
+from tests.service.served import served
 
 ROOT = Path(__file__).parents[2]
 PHOTO = sorted((ROOT / "tests/data/digits").glob("*.png"))[0]
@@ -47,31 +45,9 @@ HELD = CHECKS.get_by_names(
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real server with one real worker, the tiny network and few samples."""
-    own = {
-        "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
-        "AFFIDAVIT_DEVICE": "cpu",
-        "AFFIDAVIT_WORKERS": "1",
-        "AFFIDAVIT_MAX_SAMPLES": str(MOST_SAMPLES),
-        "AFFIDAVIT_DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    process = subprocess.Popen(
-        (sys.executable, "-m", "service", "serve", "--port", "0"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | own,
-    )
-    assert process.stdout is not None
-    try:
-        url = process.stdout.readline().removeprefix("affidavit serves on ").strip()
-        assert any(line.startswith("ready") for line in process.stdout)
+    data = tmp_path_factory.mktemp("data")
+    with served(data, AFFIDAVIT_MAX_SAMPLES=str(MOST_SAMPLES)) as url:
         yield url
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        process.stdout.close()
 
 
 @pytest.fixture(scope="module")

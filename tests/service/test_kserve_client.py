@@ -7,14 +7,14 @@ whose interpreter AFFIDAVIT_KSERVE_PYTHON names, or one made here, which takes m
 import base64
 import json
 import os
-import signal
 import subprocess
-import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.service.served import served
 
 ROOT = Path(__file__).parents[2]
 PHOTO = sorted((ROOT / "tests/data/digits").glob("*.png"))[0]
@@ -65,30 +65,8 @@ def kserve(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    own = {
-        "AFFIDAVIT_DEFAULT_MODEL": "digits-tiny",
-        "AFFIDAVIT_DEVICE": "cpu",
-        "AFFIDAVIT_WORKERS": "1",
-        "AFFIDAVIT_DATA_DIR": str(tmp_path),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    process = subprocess.Popen(
-        (sys.executable, "-m", "service", "serve", "--port", "0"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | own,
-    )
-    assert process.stdout is not None
-    try:
-        found = process.stdout.readline().removeprefix("affidavit serves on ").strip()
-        assert any(line.startswith("ready") for line in process.stdout)
+    with served(tmp_path) as found:
         yield found
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        process.stdout.close()
 
 
 def test_it_explains_and_asks_after_health(kserve: str, url: str) -> None:
