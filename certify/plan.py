@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from certify.randomness import KEY_DIGITS
 from certify.scores import SCORES, VOTE, Points, points, weight
 
 # What each name stands for, to the last parameter: docs/attributions.md.
-ATTRIBUTIONS = (
+AttributionName = Literal[
     "gradient",
     "input_x_gradient",
     "integrated_gradients",
@@ -33,7 +34,8 @@ ATTRIBUTIONS = (
     "occlusion",
     "rise",
     "dance",
-)
+]
+ATTRIBUTIONS: tuple[str, ...] = get_args(AttributionName)
 PRECISIONS = ("float32",)
 CONFIDENCES = ("anytime", "fixed")
 LARGEST_SIDE = 4096

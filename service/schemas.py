@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
+from certify.plan import AttributionName
 from service.decoy_fields import Cap, Layer, Patch, Scheme, Shown, Steps, Stride, Tolerance
 
 Method = Literal["gradient", "plain", "smoothgrad", "renyi", "dance"]
@@ -52,21 +53,6 @@ Score = Annotated[
         "first `votes` ranks. linear: points that fall to 0 after them. sigmoid: points that fall "
         "to half at rank `votes`"
     ),
-]
-AttributionName = Literal[
-    "gradient",
-    "input_x_gradient",
-    "integrated_gradients",
-    "smoothgrad",
-    "squared_smoothgrad",
-    "sparsified_smoothgrad",
-    "relaxed_smoothgrad",
-    "guided_backprop",
-    "grad_cam",
-    "lrp",
-    "occlusion",
-    "rise",
-    "dance",
 ]
 Attribution = Annotated[
     AttributionName | None,
