@@ -145,7 +145,7 @@ the network for one picture, forward and back.
 | --- | --- | --: | --- |
 {names}
 
-Guided backpropagation, Grad-CAM and occlusion are Captum's, the others ours; tests hold each
+Guided backpropagation and occlusion are Captum's, the others ours; tests hold each
 against its formula on networks small enough to compute by hand. Where Captum would have been wrong
 in silence, it is not asked:
 

@@ -29,7 +29,7 @@ from rich.progress import Progress
 from scipy.special import ndtri
 
 from bench import certificates_page
-from bench.drawn import Drawn, drawn, there
+from bench.drawn import Drawn, Subject, drawn, there
 from bench.photographs import photographs, ten
 from bench.provenance import ROOT, provenance
 from certify.certificate import Certificate, certify
@@ -90,18 +90,18 @@ def main() -> None:
 def _runs(chosen: argparse.Namespace, console: Console, progress: Progress) -> Iterator[Run]:
     sampler = Sampler(Network(card(chosen.model)))
     files = photographs(chosen.photographs) if chosen.photographs else ten(chosen.kept / "photos")
-    for file, scale in product(files, chosen.scales):
-        numbers = sorted(chosen.samples)
+    for attribution, file, scale in product(chosen.attributions, files, chosen.scales):
+        subject, numbers = Subject(file, attribution, scale), sorted(chosen.samples)
         if chosen.there:
-            most = there(sampler, file, scale, chosen.kept)
+            most = there(sampler, subject, chosen.kept)
             numbers = [number for number in numbers if number <= most]
         if not numbers:
             continue
-        kept = drawn(sampler, file, scale, numbers[-1], chosen.kept, progress)
+        kept = drawn(sampler, subject, numbers[-1], chosen.kept, progress)
         for number in numbers:
             yield (run := measure(file.stem, sampler.card.classes[kept.plan.target], kept, number))
             ours, renyi = (run.overlap(name, 0.6 * scale) for name in ("best", "renyi"))
-            title = f"{run.photograph}, scale {scale}, {number} samples"
+            title = f"{subject}, {number} samples"
             console.print(f"{title}: at 0.6 scales best {ours:.3f}, Rényi {renyi:.3f}")
 
 
@@ -177,6 +177,7 @@ def row(run: Run) -> dict[str, Any]:
     return {
         "photograph": run.photograph,
         "model": run.plan.model,
+        "attribution": recipe.attribution,
         "class": run.label,
         "scale": recipe.scale,
         "samples": run.samples,
@@ -197,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--photographs", type=Path, help="default: the ten of bench.photographs")
+    parser.add_argument("--attributions", nargs="+", default=["grad_cam", "gradient"])
     parser.add_argument("--kept", type=Path, required=True, help="folder of drawn samples")
     parser.add_argument("--samples", type=int, nargs="+", default=[1000, 10000])
     parser.add_argument("--scales", type=float, nargs="+", default=[0.1, 0.25, 0.5])

@@ -22,7 +22,7 @@ from bench.photographs import photographs
 from bench.planned import planned
 from bench.provenance import ROOT
 from certify.evidence import Evidence
-from certify.plan import Plan
+from certify.plan import AttributionName, Plan
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
@@ -45,12 +45,28 @@ class Drawn:
         return Evidence.from_votes(0, votes, self.predictions[:samples])
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What samples are of: a photograph's maps by one attribution under noise of one scale."""
+
+    file: Path
+    attribution: AttributionName
+    scale: float
+
+    def __str__(self) -> str:
+        return f"{self.file.stem}, {self.attribution}, scale {self.scale}"
+
+    def planned(self, sampler: Sampler) -> tuple[NDArray[np.uint8], Plan]:
+        """The fitted picture and the plan."""
+        return planned(sampler, self.file, self.scale, KEY, self.attribution)
+
+
 def drawn(
-    sampler: Sampler, file: Path, scale: float, samples: int, into: Path, progress: Progress
+    sampler: Sampler, subject: Subject, samples: int, into: Path, progress: Progress
 ) -> Drawn:
-    """The first samples of the file's plan: read where they are kept, drawn and kept where not."""
-    picture, plan = planned(sampler, file, scale, KEY)
-    task = progress.add_task(f"{file.stem}, scale {scale}", total=samples)
+    """The first samples of the subject: read where they are kept, drawn and kept where not."""
+    picture, plan = subject.planned(sampler)
+    task = progress.add_task(str(subject), total=samples)
     pieces = []
     for start in range(0, samples, PIECE):
         kept = into / f"{_name(plan)}-{start}.npz"
@@ -68,9 +84,9 @@ def drawn(
     return Drawn(plan, places, predictions)
 
 
-def there(sampler: Sampler, file: Path, scale: float, into: Path) -> int:
-    """How many samples of the file's plan are kept, from the first on."""
-    name, samples = _name(planned(sampler, file, scale, KEY)[1]), 0
+def there(sampler: Sampler, subject: Subject, into: Path) -> int:
+    """How many samples of the subject are kept, from the first on."""
+    name, samples = _name(subject.planned(sampler)[1]), 0
     while (into / f"{name}-{samples}.npz").exists():
         samples += PIECE
     return samples
@@ -91,6 +107,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="efficientnet-lite0")
+    parser.add_argument("--attribution", help="default: the model card's")
     parser.add_argument("--photographs", type=Path, default=ROOT / "examples" / "photos")
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=1000)
@@ -99,11 +116,13 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     sampler, console = Sampler(Network(card(chosen.model))), Console()
+    default = sampler.card.defaults.attribution
     with Progress(console=console) as progress:
         for scale in chosen.scales:
             for file in photographs(chosen.photographs):
-                drawn(sampler, file, scale, chosen.samples, chosen.into, progress)
-                console.print(f"{file.stem}, scale {scale}: {chosen.samples} samples are there")
+                subject = Subject(file, chosen.attribution or default, scale)
+                drawn(sampler, subject, chosen.samples, chosen.into, progress)
+                console.print(f"{subject}: {chosen.samples} samples are there")
 
 
 if __name__ == "__main__":

@@ -5,19 +5,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from certify.plan import Plan, Recipe
+from certify.plan import AttributionName, Plan, Recipe
 from models.images import decode, digest, fit
 from models.sampling import Sampler
 
 LARGEST_PICTURE = 1 << 26
 
 
-def planned(sampler: Sampler, file: Path, scale: float, key: str) -> tuple[NDArray[np.uint8], Plan]:
+def planned(
+    sampler: Sampler, file: Path, scale: float, key: str, attribution: AttributionName = "gradient"
+) -> tuple[NDArray[np.uint8], Plan]:
     """The fitted picture, and a plan about the class predicted for it. Votes are rounded down."""
     card = sampler.card
     picture = fit(decode(file.read_bytes(), max_pixels=LARGEST_PICTURE), card)
     cell, side = card.defaults.cell, card.size
     votes = int(card.defaults.vote_fraction * (side // cell) ** 2)
-    recipe = Recipe("gaussian", 2, scale, "gradient", cell, votes, card.lanes, "float32")
+    recipe = Recipe("gaussian", 2, scale, attribution, cell, votes, card.lanes, "float32")
     target, image = sampler.look(picture).target, digest(picture)
     return picture, Plan(card.name, card.weights, image, side, side, 3, target, recipe, key)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from certify.plan import AttributionName
 from models.attribution.methods import METHODS
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Defaults:
     k_fraction: float  # of the features are reported
     vote_fraction: float  # of the features are voted for in each sample
     layer: str  # whose values decoys keep
-    attribution: str = "gradient"  # base map of certificates and of maps of votes
+    attribution: AttributionName = "gradient"  # base map of certificates and of maps of votes
 
 
 @dataclass(frozen=True)

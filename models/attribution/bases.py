@@ -7,7 +7,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from models.attribution.grad_cam import grad_cam
+from models.attribution.grad_cam import grad_cam, grad_cam_and_logits
 from models.attribution.gradient import (
     gradient,
     gradient_of,
@@ -67,7 +67,7 @@ ATTRIBUTIONS: Mapping[str, Attribution] = MappingProxyType(
         "sparsified_smoothgrad": Attribution(sparsified_smoothgrad),
         "relaxed_smoothgrad": Attribution(relaxed_smoothgrad),
         "guided_backprop": Attribution(guided_backprop),
-        "grad_cam": Attribution(grad_cam),
+        "grad_cam": Attribution(grad_cam, grad_cam_and_logits),
         "lrp": Attribution(lrp),
         "occlusion": Attribution(occlusion),
         "rise": Attribution(rise),

@@ -108,8 +108,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "Grad-CAM",
             "positive part of the sum of the last channels, each times its mean gradient",
             "Selvaraju et al. (2017), arXiv:1610.02391",
-            forward=2,
-            backward=1,
+            forward=1,
+            backward=0,  # from the last layer with a place only: next to nothing
         ),
         "lrp": Method(
             "Layer-wise relevance propagation",

@@ -12,8 +12,8 @@ from torch.nn.functional import interpolate
 
 from models.attacks.maps import gradient
 from models.attribution.guided import guided_backprop
-from models.attribution.twins import Unsupported
 from models.loading import Network
+from models.planes import planes
 from models.training.draws import Draws, Purpose
 
 SMOOTH_DRAWS, SMOOTH_SHARE = 10, 0.15
@@ -59,12 +59,12 @@ def grad_cam_plus_plus(teacher: Network, pictures: Tensor, draws: Draws) -> Tens
 
     Reference: Chattopadhay et al. (2018), arXiv:1710.11063, equations 10 and 19.
     """
-    planes, steep = _planes(teacher, pictures)
-    total = planes.sum(dim=(2, 3), keepdim=True)
+    seen = planes(teacher, pictures, lambda logits: logits.amax(dim=1), "grad_cam_plus_plus")
+    steep, total = seen.slopes, seen.values.sum(dim=(2, 3), keepdim=True)
     below = 2 * steep**2 + steep**3 * total
     shares = torch.where(below != 0, steep**2 / torch.where(below != 0, below, 1), 0)
     weights = (shares * steep.relu()).sum(dim=(2, 3), keepdim=True)
-    small = (weights * planes).sum(dim=1, keepdim=True).relu()
+    small = (weights * seen.values).sum(dim=1, keepdim=True).relu()
     large = interpolate(small, tuple(pictures.shape[1:3]), mode="bilinear")
     return scaled(large.permute(0, 2, 3, 1))
 
@@ -79,28 +79,6 @@ def scaled(maps: Tensor) -> Tensor:
 def _predicted(teacher: Network, pictures: Tensor) -> Tensor:
     with torch.no_grad():
         return teacher(pictures).argmax(dim=1)
-
-
-def _planes(teacher: Network, pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """The layer's values A and the slope of each predicted logit in them, (n, channels, h, w)."""
-    name = teacher.card.cam_layer
-    if name is None:
-        rule = "its card must name the layer as cam_layer"
-        raise Unsupported(f"grad_cam_plus_plus on {teacher.card.name}: {rule}")
-    seen: list[Tensor] = []
-
-    def keep(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        seen.append(output.detach().requires_grad_())
-        return seen[0]
-
-    handle = teacher.module.get_submodule(name).register_forward_hook(keep)
-    try:
-        with torch.enable_grad():
-            chosen = teacher(pictures).amax(dim=1).sum()
-            (steep,) = torch.autograd.grad(chosen, seen[0])
-    finally:
-        handle.remove()
-    return seen[0].detach(), steep
 
 
 TEACHINGS: Mapping[str, Teaching] = MappingProxyType(

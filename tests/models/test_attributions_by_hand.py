@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from captum.attr import LRP
+from captum.attr import LRP, LayerGradCam
 from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -213,6 +213,20 @@ def test_grad_cam_by_hand(handmade: Handmade, images: Tensor) -> None:
     assert (small == 0).any() and (small > 0).any()
     large = nn.functional.interpolate(small[:, None], (8, 8), mode="bilinear")[:, 0]
     torch.testing.assert_close(ATTRIBUTIONS["grad_cam"](network, images, 3), large)
+
+
+def test_grad_cam_from_one_pass_is_captums_to_the_bit(handmade: Handmade, images: Tensor) -> None:
+    """Which remembers the whole way, and asks for the prediction again."""
+    network = handmade(fill(Residual()))
+    cam = LayerGradCam(network.module, network.module.get_submodule("deep"))
+    network.card = replace(network.card, cam_layer="deep")
+    pixels = network.normalised(images).requires_grad_()
+    small = cam.attribute(pixels, 2, relu_attributions=True)
+    maps, logits = ATTRIBUTIONS["grad_cam"].with_logits(network, images, 2)
+    large = nn.functional.interpolate(small.detach(), (8, 8), mode="bilinear")[:, 0]
+    assert large.count_nonzero() > 0
+    assert torch.equal(maps, large) and torch.equal(logits, network(images))
+    assert not (maps.requires_grad or logits.requires_grad)
 
 
 class Residual(nn.Module):

@@ -248,5 +248,5 @@ def test_grad_cam_plus_plus_by_hand(as_network) -> None:  # type: ignore[no-unty
 
 
 def test_grad_cam_plus_plus_needs_its_layer(tiny: Network, batch: Batch) -> None:
-    with pytest.raises(Unsupported, match="its card must name the layer as cam_layer"):
+    with pytest.raises(Unsupported, match="its card must name the layer of Grad-CAM"):
         grad_cam_plus_plus(tiny, batch.pictures, batch.draws)
