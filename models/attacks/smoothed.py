@@ -1,7 +1,8 @@
 """Projected gradient ascent against a smoothed map, within an ℓ2 ball of 8-bit pictures.
 
-Climbs one of `models.attacks.aims`, averaged over noise, on a smooth twin of the network. What
-comes out is an admissible perturbed picture: 8-bit, within the radius.
+Climbs one of `models.attacks.aims`, averaged over noise, on a smooth twin of the network and of its
+base map (`models.attacks.soft_maps`). What comes out is an admissible perturbed picture: 8-bit,
+within the radius.
 
 Reference: Ghorbani, Abid & Zou (2019), arXiv:1710.10547, with gradients averaged over noise as in
 expectation over transformation.
@@ -17,7 +18,7 @@ from torch import Tensor
 from certify.noise import GREY_LEVELS, draw, table
 from certify.plan import Plan
 from models.attacks.aims import Aim
-from models.attacks.twin import smooth_twin
+from models.attacks.soft_maps import SoftMap, soft_map
 from models.features import pool
 from models.loading import Network
 
@@ -47,15 +48,16 @@ def attack(
 
     radius: [0, 1] intensity. Restart 0 begins at `picture`, others at a random point of the ball's
     surface. Takes normalised steps of 2.5·radius/steps, stays in the ball and in 0…255, and rounds
-    towards `picture` at the end.
+    towards `picture` at the end. Raises ValueError for a base attribution that is not in SOFT_MAPS.
     """
-    twin, clean = smooth_twin(network.module, strength.sharpness), torch.from_numpy(picture).float()
+    soft = soft_map(network, plan.recipe.attribution, plan.target, strength.sharpness)
+    clean = torch.from_numpy(picture).float()
     first = restart * strength.steps * strength.samples
     ball = radius * GREY_LEVELS
     change = _inside(clean, _noise(plan, first, 1)[0], ball) if restart else torch.zeros_like(clean)
     for step in range(strength.steps):
         noise = _noise(plan, first + step * strength.samples, strength.samples)
-        slope = _slope(network, twin, plan, clean + change + noise, aim)
+        slope = _slope(soft, plan.recipe.cell, clean + change + noise, aim)
         length = 2.5 * ball / strength.steps
         change = _inside(clean, change + length * slope / slope.norm().clamp_min(1e-30), ball)
     return (clean + change.trunc()).to(torch.uint8).numpy()
@@ -76,13 +78,11 @@ def _noise(plan: Plan, first: int, samples: int) -> Tensor:
     return torch.from_numpy(drawn.reshape(shape)).float()
 
 
-def _slope(network: Network, twin: torch.nn.Module, plan: Plan, noisy: Tensor, aim: Aim) -> Tensor:
+def _slope(soft: SoftMap, cell: int, noisy: Tensor, aim: Aim) -> Tensor:
     """The ascent direction in picture space: the aim's gradient, averaged over the noise."""
     pixels = noisy.requires_grad_()
     with torch.enable_grad():
-        logits = twin(network.normalised(pixels))
-        (slope,) = torch.autograd.grad(logits[:, plan.target].sum(), pixels, create_graph=True)
-        scores = pool(slope.abs().amax(dim=3), plan.recipe.cell)
+        scores = pool(soft(pixels), cell)
         shares = scores / scores.sum(dim=1, keepdim=True).clamp_min(1e-30)
         (ascent,) = torch.autograd.grad(aim(shares), pixels)
     return ascent.mean(dim=0)

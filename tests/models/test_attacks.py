@@ -3,6 +3,7 @@
 The second half matters as much as the first: an attack that cannot break anything tests nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from certify.certificate import Certificate, certify
+from certify.noise import draw, table
 from certify.plan import Plan, Question
 from models import images
 from models.attacks.aims import AIMS, top_k
 from models.attacks.smoothed import Attack, attack
+from models.attacks.soft_maps import soft_map
 from models.attacks.twin import smooth_twin
+from models.attribution.grad_cam import grad_cam
+from models.features import pool
 from models.loading import Network
 from models.sampling import Sampler
 
@@ -110,3 +115,60 @@ def test_the_twin_of_relu6_is_capped_and_smooth() -> None:
     torch.testing.assert_close(twin(x), x.clamp(0, 6), atol=0.02, rtol=0)
     slope = torch.func.grad(lambda v: twin(v).sum())(torch.tensor([0.0, 6.0]))
     torch.testing.assert_close(slope, torch.tensor([0.5, 0.5]), atol=1e-3, rtol=0)
+
+
+class Planes(nn.Module):
+    """Four planes of a picture, and two logits of their means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.planes = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU6())
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.planes(x).mean(dim=(2, 3)))
+        return logits
+
+
+def with_planes(as_network: Callable[[nn.Module, int], Network]) -> Network:
+    network = as_network(Planes(), 16)
+    network.card = replace(network.card, cam_layer="planes")
+    return network
+
+
+def test_a_soft_grad_cam_has_the_order_of_the_real_one(
+    as_network: Callable[[nn.Module, int], Network], digits: NDArray[np.uint8]
+) -> None:
+    network, pixels = with_planes(as_network), torch.from_numpy(digits).float()
+    soft = soft_map(network, "grad_cam", 0, 1e4)(pixels.requires_grad_()).detach().flatten(1)
+    real = grad_cam(network, pixels.detach(), 0).flatten(1)
+    assert soft.shape == real.shape and real.max() > 0
+    for mine, theirs in zip(soft, real, strict=True):
+        mine, theirs = mine[theirs > 0], theirs[theirs > 0]
+        assert (mine.argsort() == theirs.argsort()).float().mean() > 0.9
+
+
+def test_an_attack_climbs_grad_cam(
+    plan: Plan, as_network: Callable[[nn.Module, int], Network], digit: NDArray[np.uint8]
+) -> None:
+    network = with_planes(as_network)
+    there = replace(plan, target=0, recipe=replace(plan.recipe, attribution="grad_cam"))
+    aim, law_table = top_k(there, range(16)), table(plan.recipe.noise)
+
+    def value(picture: NDArray[np.uint8]) -> float:
+        noise = np.stack([draw(law_table, 1, n, plan.entries) for n in range(64)])
+        noisy = torch.from_numpy(picture + noise.reshape(64, 16, 16, 3)).float()
+        scores = pool(grad_cam(network, noisy, 0), plan.recipe.cell)
+        return float(aim(scores / scores.sum(dim=1, keepdim=True).clamp_min(1e-30)))
+
+    attacked = attack(network, there, digit, aim, 1.5, STRENGTH)
+    assert np.linalg.norm(attacked.astype(float) - digit) / 255 <= 1.5
+    assert value(attacked) > value(digit) + 1
+
+
+def test_other_base_maps_and_networks_without_planes_are_named(tiny: Network, plan: Plan) -> None:
+    with pytest.raises(ValueError, match="'rise' cannot be climbed; known are gradient, grad_cam"):
+        soft_map(tiny, "rise", 0, 20.0)
+    with pytest.raises(ValueError, match="digits-tiny names no layer of Grad-CAM"):
+        soft_map(tiny, "grad_cam", 0, 20.0)
