@@ -6,24 +6,23 @@ results depend on the shape of the batch (but, at one shape, not on place or nei
 docs/invariance.md). With lanes 1, strict, every image is computed alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from certify import noise as exact_noise
 from certify.evidence import Evidence
 from certify.plan import Plan
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
 from models.decoys.dancer import Dancer
 from models.features import magnitude, pool, rank, vote
+from models.lanes import Piece, Run, batches, company
 from models.loading import Network
-from models.noise import Drawer
+from models.noisy import Fill, filler
 
 # Averaged scores are rounded to multiples of this: sums of them below 2^53 units are exact in
 # float64, so that they add up to the same number in any order and any split.
@@ -79,16 +78,19 @@ class Sampler:
 
         Raises ValueError where the plan is not about this network, this picture and these lanes.
         """
-        if not plan.votes_only:
-            places, predicted = self.rank(plan, image, start, stop)
-            return Evidence.from_points(start, plan.points[places], predicted)
-        votes, predictions = [], []
-        for scores, logits in self._batches(plan, image, start, stop):
-            votes.append(vote(scores, plan.recipe.votes).cpu().numpy())
-            predictions.append(logits.argmax(dim=1).to(torch.int32).cpu().numpy())
-        if not votes:
-            return Evidence.empty(plan.features)
-        return Evidence.from_votes(start, np.concatenate(votes), np.concatenate(predictions))
+        (evidence,) = self.draw_together((Piece(plan, image, start, stop),))
+        return evidence
+
+    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]:
+        """Return the evidence of each piece, byte for byte what `draw` gives for it alone.
+
+        One piece goes on in the batch in which another ends, so that only the last is ever padded.
+        Raises ValueError as `draw` does, and where the pieces cannot share a batch.
+        """
+        drawn = [_Drawn(piece) for piece in pieces]
+        for piece, scores, logits in self._rows(pieces):
+            drawn[piece].add(scores, logits)
+        return [each.evidence() for each in drawn]
 
     def rank(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
@@ -99,9 +101,9 @@ class Sampler:
         of `draw`.
         """
         places, predictions = [np.zeros((0, plan.features), np.int32)], [np.zeros(0, np.int32)]
-        for scores, logits in self._batches(plan, image, start, stop):
-            places.append(rank(scores).to(torch.int32).cpu().numpy())
-            predictions.append(logits.argmax(dim=1).to(torch.int32).cpu().numpy())
+        for _, scores, logits in self._rows((Piece(plan, image, start, stop),)):
+            places.append(_places(scores))
+            predictions.append(_predicted(logits))
         return np.concatenate(places), np.concatenate(predictions)
 
     def average(
@@ -114,33 +116,53 @@ class Sampler:
         below 2^13 exact: parts add up to the same bits however the range is split.
         """
         total = np.zeros(plan.features)
-        for scores, _ in self._batches(plan, image, start, stop):
+        for _, scores, _ in self._rows((Piece(plan, image, start, stop),)):
             units = (scores.double() / UNIT).round().sum(dim=0)
             total += units.cpu().numpy() * UNIT
         return total
 
-    def _batches(
-        self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield scores (n, features) and logits (n, classes), n ≤ lanes, in order of samples."""
-        self._check_plan(plan, image)
-        in_order = 0 <= start <= stop < 1 << 63
-        self._check("sample range", f"{start}…{stop}", in_order, "0 ≤ start ≤ stop < 2^63")
-        attribute = ATTRIBUTIONS[plan.recipe.attribution]
-        fill = self._filler(plan, image)
-        for first in range(start, stop, plan.recipe.lanes):
-            samples = range(first, min(first + plan.recipe.lanes, stop))
-            maps, logits = attribute.with_logits(self.network, fill(samples), plan.target)
-            yield pool(magnitude(maps), plan.recipe.cell)[: len(samples)], logits[: len(samples)]
+    def _rows(self, pieces: Sequence[Piece]) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Yield a piece's number, scores (n, features) and logits (n, classes), n ≤ lanes, in order
+        of pieces and of their samples."""
+        for piece in pieces:
+            self._check_piece(piece, pieces[0].plan)
+        if not pieces:
+            return
+        recipe = pieces[0].plan.recipe
+        attribute = ATTRIBUTIONS[recipe.attribution]
+        fillers = [filler(piece.plan, piece.image, self.network.device) for piece in pieces]
+        for runs in batches([range(piece.start, piece.stop) for piece in pieces], recipe.lanes):
+            noisy = self._noisy(runs, fillers, recipe.lanes)
+            targets = self._targets(runs, pieces, recipe.lanes)
+            maps, logits = attribute.with_logits(self.network, noisy, targets)
+            for run in runs:
+                scores = pool(magnitude(maps[run.lanes]), pieces[run.piece].plan.recipe.cell)
+                yield run.piece, scores, logits[run.lanes]
 
-    def _filler(self, plan: Plan, image: NDArray[np.uint8]) -> Callable[[range], Tensor]:
-        """Return a function from sample indices to (lanes, height, width, channels) noisy images.
+    def _noisy(self, runs: Sequence[Run], fillers: Sequence[Fill], lanes: int) -> Tensor:
+        """Pictures of one batch, (lanes, height, width, channels). Lanes without a sample repeat
+        the first; what they hold changes nothing."""
+        size = self.card.size
+        noisy = torch.empty((lanes, size, size, 3), device=self.network.device)
+        for run in runs:
+            fillers[run.piece](run.samples, noisy[run.lanes])
+        noisy[runs[-1].lanes.stop :] = noisy[0]
+        return noisy
 
-        Image plus noise is an integer below 2^24 and so exact in float32. Lanes without a sample
-        hold the clean picture; what they hold changes nothing.
-        """
-        make = _on_cpu if self.network.device.type == "cpu" else _on_device
-        return make(plan, image, self.network.device)
+    def _targets(self, runs: Sequence[Run], pieces: Sequence[Piece], lanes: int) -> Tensor:
+        """The class that each lane's map is about, (lanes,) int64."""
+        targets = torch.zeros(lanes, dtype=torch.int64)
+        for run in runs:
+            targets[run.lanes] = pieces[run.piece].plan.target
+        return targets.to(self.network.device)
+
+    def _check_piece(self, piece: Piece, first: Plan) -> None:
+        self._check_plan(piece.plan, piece.image)
+        in_order = 0 <= piece.start <= piece.stop < 1 << 63
+        asked = f"{piece.start}…{piece.stop}"
+        self._check("sample range", asked, in_order, "0 ≤ start ≤ stop < 2^63")
+        others, wanted = company(piece.plan), company(first)
+        self._check("company", others, others == wanted, f"{wanted} to share a batch")
 
     def _check_plan(self, plan: Plan, image: NDArray[np.uint8]) -> None:
         self._check_image(image)
@@ -173,35 +195,33 @@ class Sampler:
             raise ValueError(f"{field} is {value}; it must be {rule}")
 
 
-def _on_cpu(
-    plan: Plan, image: NDArray[np.uint8], device: torch.device
-) -> Callable[[range], Tensor]:
-    table, key = exact_noise.table(plan.recipe.noise), int(plan.key, 16)
-    clean = image.astype(np.float32)
+class _Drawn:
+    """What the samples of one piece said, batch by batch."""
 
-    def fill(samples: range) -> Tensor:
-        noisy = np.repeat(clean[np.newaxis], plan.recipe.lanes, axis=0)
-        for lane, sample in enumerate(samples):
-            noisy[lane] += exact_noise.draw(table, key, sample, plan.entries).reshape(clean.shape)
-        return torch.from_numpy(noisy)
+    def __init__(self, piece: Piece) -> None:
+        self._plan, self._start = piece.plan, piece.start
+        self._rows: list[NDArray[np.bool_] | NDArray[np.int32]] = []
+        self._predictions: list[NDArray[np.int32]] = []
 
-    return fill
+    def add(self, scores: Tensor, logits: Tensor) -> None:
+        votes, votes_only = self._plan.recipe.votes, self._plan.votes_only
+        self._rows.append(vote(scores, votes).cpu().numpy() if votes_only else _places(scores))
+        self._predictions.append(_predicted(logits))
 
-
-def _on_device(
-    plan: Plan, image: NDArray[np.uint8], device: torch.device
-) -> Callable[[range], Tensor]:
-    drawer, key = _drawer(plan.recipe.noise, device), int(plan.key, 16)
-    clean = torch.from_numpy(image).to(device, torch.float32)
-
-    def fill(samples: range) -> Tensor:
-        noisy = clean.expand(plan.recipe.lanes, -1, -1, -1).clone()
-        noisy[: len(samples)] += drawer.draw(key, samples, plan.entries).reshape(-1, *clean.shape)
-        return noisy
-
-    return fill
+    def evidence(self) -> Evidence:
+        if not self._rows:
+            return Evidence.empty(self._plan.features, self._plan.votes_only)
+        rows, predictions = np.concatenate(self._rows), np.concatenate(self._predictions)
+        if self._plan.votes_only:
+            return Evidence.from_votes(self._start, rows.astype(bool, copy=False), predictions)
+        return Evidence.from_points(self._start, self._plan.points[rows], predictions)
 
 
-@lru_cache(maxsize=8)
-def _drawer(law: exact_noise.Gaussian, device: torch.device) -> Drawer:
-    return Drawer(exact_noise.table(law), device)
+def _places(scores: Tensor) -> NDArray[np.int32]:
+    places: NDArray[np.int32] = rank(scores).to(torch.int32).cpu().numpy()
+    return places
+
+
+def _predicted(logits: Tensor) -> NDArray[np.int32]:
+    classes: NDArray[np.int32] = logits.argmax(dim=1).to(torch.int32).cpu().numpy()
+    return classes

@@ -25,11 +25,12 @@ from models.attribution.smoothing import (
     sparsified_smoothgrad,
     squared_smoothgrad,
 )
+from models.attribution.targets import Target
 from models.decoys.within import dance, dance_and_logits
 from models.loading import Network
 
-Maps = Callable[[Network, Tensor, int], Tensor]
-MapsAndLogits = Callable[[Network, Tensor, int], tuple[Tensor, Tensor]]
+Maps = Callable[[Network, Tensor, Target], Tensor]
+MapsAndLogits = Callable[[Network, Tensor, Target], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,18 @@ class Attribution:
     maps: Maps
     at_once: MapsAndLogits | None = None
 
-    def __call__(self, network: Network, images: Tensor, target: int) -> Tensor:
+    def __call__(self, network: Network, images: Tensor, target: Target) -> Tensor:
         """Return signed maps (n, height, width, 3), or (n, height, width) where it has no channels.
 
-        `images` is float32 (n, height, width, 3) on 0..255; each map is about the same class. Every
-        pass through the network has n pictures, so that a map is the same whatever n is cut from
-        (docs/invariance.md).
+        `images` is float32 (n, height, width, 3) on 0..255; `target` is a class, or one for each of
+        them, (n,) int64. Every pass through the network has n pictures, so that a map is the same
+        whatever n is cut from and whatever the others are about (docs/invariance.md).
         """
         return self.maps(network, images, target)
 
-    def with_logits(self, network: Network, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
+    def with_logits(
+        self, network: Network, images: Tensor, target: Target
+    ) -> tuple[Tensor, Tensor]:
         """Return the maps and the logits (n, classes) of the very images."""
         if self.at_once is not None:
             return self.at_once(network, images, target)

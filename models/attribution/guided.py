@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from torch import Tensor, nn
 
+from models.attribution.targets import Target
 from models.attribution.twins import twin
 from models.loading import Network
 
@@ -20,7 +21,7 @@ class Cap(nn.Module):
         return x.clamp(max=6)
 
 
-def guided_backprop(network: Network, images: Tensor, target: int) -> Tensor:
+def guided_backprop(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return the gradient of the target's logit that passes a ReLU only where it is positive.
 
     Maps are (n, height, width, 3) in logits per grey level. Raises Unsupported for networks with

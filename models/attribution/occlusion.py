@@ -3,10 +3,11 @@
 from torch import Tensor
 
 from models.attribution.methods import WINDOWS
+from models.attribution.targets import Target
 from models.loading import Network
 
 
-def occlusion(network: Network, images: Tensor, target: int) -> Tensor:
+def occlusion(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return logit(x) − logit(x with a square covered), mean over the squares on a pixel.
 
     Squares of a quarter of the side lie an eighth of it apart, 7×7 of them, and are filled with

@@ -4,10 +4,11 @@ from torch import Tensor
 
 from models.attribution.gradient import gradient
 from models.attribution.methods import STEPS
+from models.attribution.targets import Target
 from models.loading import Network
 
 
-def integrated_gradients(network: Network, images: Tensor, target: int) -> Tensor:
+def integrated_gradients(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return (x − x₀) · mean of ∂ logit_target / ∂ x at x₀ + (i + ½)/16 · (x − x₀), i < 16.
 
     x₀ has the card's mean colour everywhere, a normalised picture of zeros. Maps are (n, height,
@@ -20,7 +21,7 @@ def integrated_gradients(network: Network, images: Tensor, target: int) -> Tenso
     return integrated(network, images, target, STEPS)
 
 
-def integrated(network: Network, images: Tensor, target: int, steps: int) -> Tensor:
+def integrated(network: Network, images: Tensor, target: Target, steps: int) -> Tensor:
     """Return the maps of `integrated_gradients` by another number of steps.
 
     Each pass has as many pictures as `images`.

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from models.architectures.layers import Sum
 from models.attribution.gradient import gradient_of
+from models.attribution.targets import Target
 from models.attribution.twins import KINKS, twin
 from models.loading import Network
 
 
-def lrp(network: Network, images: Tensor, target: int) -> Tensor:
+def lrp(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return the relevance of each value, (n, height, width, 3) in logits.
 
     An output z_j of a convolution gives input i the share a_i·w_ij / Σ a_i'·w_i'j, counting

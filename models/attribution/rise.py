@@ -8,12 +8,13 @@ from torch.nn.functional import interpolate
 
 from certify.randomness import words
 from models.attribution.methods import GRID, KEY, MASKS
+from models.attribution.targets import Target, of_target
 from models.loading import Network
 
 SPACE = 2  # of addresses under the key; integer noise has 0 and 1
 
 
-def rise(network: Network, images: Tensor, target: int) -> Tensor:
+def rise(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return Σ_m p(x₀ + m·(x − x₀)) · m / Σ_m m per pixel, (n, height, width), never negative.
 
     p is the target's probability, x₀ the card's mean colour, m one of 128 masks: a grid of 7×7
@@ -28,8 +29,8 @@ def rise(network: Network, images: Tensor, target: int) -> Tensor:
     total = images.new_zeros(images.shape[:3])
     with torch.no_grad():
         for mask in drawn:
-            seen = network(plain + mask[:, :, None] * way).softmax(dim=1)[:, target]
-            total = total + seen[:, None, None] * mask
+            shares = network(plain + mask[:, :, None] * way).softmax(dim=1)
+            total = total + of_target(shares, target)[:, None, None] * mask
     return total / drawn.sum(dim=0)
 
 

@@ -10,11 +10,12 @@ from torch import Tensor
 from certify.noise import Gaussian, draw, table
 from models.attribution.gradient import gradient
 from models.attribution.methods import DRAW_SCALE, DRAWS, FULL, KEY, TOP
+from models.attribution.targets import Target
 from models.features import magnitude, vote
 from models.loading import Network
 
 
-def smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+def smoothgrad(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return the mean of ∂ logit_target / ∂ x at x + δ₀ … x + δ₇, (n, height, width, 3).
 
     δᵢ is Gaussian noise of scale 0.1 in whole grey levels, a fixed array for each i; pictures
@@ -25,7 +26,7 @@ def smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
     return _mean(network, images, target, lambda slope: slope)
 
 
-def squared_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+def squared_smoothgrad(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return the mean of the squares of what `smoothgrad` averages, (n, height, width, 3).
 
     Reference: Hooker et al. (2019), arXiv:1806.10758.
@@ -33,7 +34,7 @@ def squared_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
     return _mean(network, images, target, torch.square)
 
 
-def sparsified_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+def sparsified_smoothgrad(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return how often a pixel is among the top tenth of its noisy map, (n, height, width).
 
     The maps are those that `smoothgrad` averages, their largest magnitude over channels.
@@ -43,7 +44,7 @@ def sparsified_smoothgrad(network: Network, images: Tensor, target: int) -> Tens
     return _mean(network, images, target, sparsified)
 
 
-def relaxed_smoothgrad(network: Network, images: Tensor, target: int) -> Tensor:
+def relaxed_smoothgrad(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return the mean of noisy maps in which the top hundredth of the pixels count 1 each.
 
     Other pixels of the top tenth count in proportion to the least of the top hundredth, all others
@@ -76,7 +77,9 @@ def _count(share: float, flat: Tensor) -> int:
     return max(1, int(share * flat.shape[1]))
 
 
-def _mean(network: Network, images: Tensor, target: int, of: Callable[[Tensor], Tensor]) -> Tensor:
+def _mean(
+    network: Network, images: Tensor, target: Target, of: Callable[[Tensor], Tensor]
+) -> Tensor:
     """The mean over the noise of a function of the gradient. Passes are as wide as `images`."""
     noise = _noise(tuple(images.shape[1:]), images.device)
     total = of(gradient(network, images + noise[0], target))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models.attribution.gradient import gradient, gradient_of
+from models.attribution.targets import Target
 from models.decoys.constraint import Kept
 from models.decoys.lattice import SIGNS, Board, Lattice
 from models.decoys.search import Search
@@ -18,7 +19,7 @@ from models.loading import Network
 TOLERANCE, CAP, STEPS = 0.3, 128, 2
 
 
-def dance(network: Network, images: Tensor, target: int) -> Tensor:
+def dance(network: Network, images: Tensor, target: Target) -> Tensor:
     """Return max − min of ∂ logit_target / ∂ x̃ over each image x and four decoys x̃ of it.
 
     Maps are (n, height, width, 3) in logits per grey level, none negative. Decoys keep the values
@@ -29,7 +30,7 @@ def dance(network: Network, images: Tensor, target: int) -> Tensor:
     return dance_and_logits(network, images, target)[0]
 
 
-def dance_and_logits(network: Network, images: Tensor, target: int) -> tuple[Tensor, Tensor]:
+def dance_and_logits(network: Network, images: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     """Return the maps of `dance` and the logits (n, classes) of the images themselves."""
     highest, logits = gradient_of(network, images, target)
     lowest = highest

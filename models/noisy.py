@@ -1,0 +1,55 @@
+"""Noisy pictures, written where the network will read them."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from certify import noise as exact_noise
+from certify.plan import Plan
+from models.noise import Drawer
+
+Fill = Callable[[range, Tensor], None]
+
+
+def filler(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
+    """Return a function that writes samples of the plan, picture plus noise.
+
+    It is given sample indices and where to write, (len(samples), height, width, channels) float32
+    on the device. Picture plus noise is an integer below 2^24 and so exact in float32.
+    """
+    make = on_cpu if device.type == "cpu" else on_device
+    return make(plan, image, device)
+
+
+def on_cpu(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
+    """The filler whose noise is drawn by numpy."""
+    table, key = exact_noise.table(plan.recipe.noise), int(plan.key, 16)
+    clean = image.astype(np.float32)
+
+    def fill(samples: range, into: Tensor) -> None:
+        for row, sample in zip(into.numpy(), samples, strict=True):
+            noise = exact_noise.draw(table, key, sample, plan.entries)
+            np.add(clean, noise.reshape(clean.shape), out=row)
+
+    return fill
+
+
+def on_device(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
+    """The filler whose noise is drawn where the network is."""
+    drawer, key = _drawer(plan.recipe.noise, device), int(plan.key, 16)
+    clean = torch.from_numpy(image).to(device, torch.float32)
+
+    def fill(samples: range, into: Tensor) -> None:
+        noise = drawer.draw(key, samples, plan.entries)
+        torch.add(clean, noise.reshape(into.shape), out=into)
+
+    return fill
+
+
+@lru_cache(maxsize=8)
+def _drawer(law: exact_noise.Law, device: torch.device) -> Drawer:
+    return Drawer(exact_noise.table(law), device)
