@@ -133,21 +133,20 @@ class Finder:
 
     def _checked(self, solved: _Solved, cases: list[_Case]) -> Decoys:
         """These decoys, those that break the constraint made null."""
-        board, whole = solved.board, solved.change
-        change = torch.stack(
-            [torch.where(board.only(case.row, case.slots), whole[case.row], 0) for case in cases]
-        )
+        rows = [case.row for case in cases]
+        here = solved.board.rows(rows)
+        change = solved.change[rows] * here.only([case.slots for case in cases])
         apart = self._reached(change)
         change = torch.where((apart > self.limit)[:, None, None, None], 0, change)
-        here, size = board.rows([case.row for case in cases]), change.abs()
+        size = change.abs()
         moved = here.largest(size) > 0
         records = Records(
             numbers=np.array([case.number for case in cases]),
             patches=np.array([int(moved[n, c.slots].sum()) for n, c in enumerate(cases)]),
             repaired=np.array([int(solved.repaired[c.row, c.slots].sum()) for c in cases]),
-            gains=_whole((change * here.signs).clamp_min(0).flatten(1).sum(1)),
-            l1=_whole(size.flatten(1).sum(1)),
-            linf=_whole(size.flatten(1).amax(1)),
+            gains=_totals((change * here.signs).clamp_min(0)),
+            l1=_totals(size),
+            linf=size.flatten(1).amax(1).long().cpu().numpy(),
             distances=np.where((apart > self.limit).cpu(), 0.0, apart.cpu().numpy()),
         )
         return Decoys((self._clean[: len(cases)] + change).to(torch.uint8).cpu().numpy(), records)
@@ -159,5 +158,6 @@ class Finder:
         return self.kept.distance(images).flatten(1).amax(1)[: len(change)]
 
 
-def _whole(sizes: Tensor) -> NDArray[np.int64]:
-    return sizes.long().cpu().numpy()
+def _totals(sizes: Tensor) -> NDArray[np.int64]:
+    """Sums of whole numbers, picture by picture; in float32 large ones would be rounded."""
+    return sizes.flatten(1).sum(1, dtype=torch.float64).long().cpu().numpy()

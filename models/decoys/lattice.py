@@ -82,8 +82,9 @@ class Lattice:
 class Board:
     """Groups of a lattice laid over pictures and over a layer's values, one group for each picture.
 
-    A patch has a slot, the same number wherever it is spoken of. `signs`: (n, 1, 1, 1). `inside`:
-    (n, side, side, 1), which pixels are in a patch.
+    A patch has a slot, the same number wherever it is spoken of. `signs`: (n, 1, 1, 1). `marks`:
+    float32 (n, side, side, 3), 1 where a value is in a patch, else 0. All is laid out value by
+    value: products of equal shapes take a tenth of the time of choices by a mask of one channel.
     """
 
     def __init__(
@@ -107,27 +108,28 @@ class Board:
             inside.append(rows.inside[:, None] & columns.inside)
             pixels.append(rows.pixels[:, None] * lattice.slots + columns.pixels)
             values.append(rows.values[:, None] * lattice.slots + columns.values)
-        self.inside = torch.stack(inside).unsqueeze(3).to(device)
+        self.marks = _threefold(torch.stack(inside).float()).to(device)
         self._pixels = torch.stack(pixels).flatten(1).to(device)
+        self._places = _threefold(torch.stack(pixels)).flatten(1).to(device)
         self._values = torch.stack(values).flatten(1).to(device)
 
     def spread(self, of_slots: Tensor) -> Tensor:
-        """Numbers of slots (n, slots) to their pixels (n, side, side, 1)."""
-        return of_slots.gather(1, self._pixels).reshape(self.inside.shape)
+        """Numbers of slots (n, slots) to the values nearest to them, (n, side, side, 3)."""
+        return of_slots.to(self.marks).gather(1, self._places).reshape(self.marks.shape)
 
     def rows(self, rows: Sequence[int]) -> "Board":
         """A board of these rows of this one."""
         chosen = copy(self)
-        for name in ("signs", "inside", "_pixels", "_values"):
+        for name in ("signs", "marks", "_pixels", "_places", "_values"):
             setattr(chosen, name, getattr(self, name)[list(rows)])
         return chosen
 
-    def only(self, row: int, slots: Sequence[int]) -> Tensor:
-        """Which pixels of one row are in these slots, (side, side, 1)."""
-        wanted = torch.tensor(list(slots), device=self.inside.device)
-        return (
-            torch.isin(self._pixels[row], wanted).reshape(self.inside[row].shape) & self.inside[row]
-        )
+    def only(self, chosen: Sequence[Sequence[int]]) -> Tensor:
+        """1 where a value is in one of the slots chosen of its row, else 0, (n, side, side, 3)."""
+        wanted = self.marks.new_zeros(len(chosen), self.slots)
+        for row, slots in enumerate(chosen):
+            wanted[row, list(slots)] = 1
+        return self.spread(wanted) * self.marks
 
     def worst(self, values: Tensor) -> Tensor:
         """The largest of (n, channels, h, w) over the values nearest to each slot, (n, slots)."""
@@ -136,13 +138,19 @@ class Board:
 
     def largest(self, pixels: Tensor) -> Tensor:
         """The largest of (n, side, side, 3) in each slot, none below 0, (n, slots)."""
-        kept = torch.where(self.inside, pixels, 0).amax(3).flatten(1)
+        kept = (pixels * self.marks).amax(3).flatten(1)
         return kept.new_zeros(len(kept), self.slots).scatter_reduce(1, self._pixels, kept, "amax")
 
     def total(self, pixels: Tensor) -> Tensor:
-        """The sum of (n, side, side, 3) over each slot, (n, slots)."""
-        kept = torch.where(self.inside, pixels, 0).sum(3).flatten(1)
+        """The sum of whole numbers (n, side, side, 3) over each slot, (n, slots)."""
+        red, green, blue = (pixels * self.marks).unbind(3)
+        kept = (red + green + blue).flatten(1)
         return kept.new_zeros(len(kept), self.slots).scatter_add(1, self._pixels, kept)
+
+
+def _threefold(of_pixels: Tensor) -> Tensor:
+    """The same for each of three channels: (n, side, side) to (n, side, side, 3)."""
+    return of_pixels.unsqueeze(3).expand(-1, -1, -1, 3).contiguous()
 
 
 class _Side:

@@ -39,7 +39,8 @@ class Solution:
         """With the patches of `trial` that fit and gain more."""
         gains = board.total((trial * board.signs).clamp_min(0))
         better = fits & (gains > self.gains)
-        change = torch.where(board.spread(better) & board.inside, trial, self.change)
+        taken = board.spread(better) * board.marks
+        change = self.change + taken * (trial - self.change)
         return Solution(change, torch.where(better, gains, self.gains), self.repaired)
 
 
@@ -48,8 +49,8 @@ def solve(kept: Kept, pictures: Tensor, board: Board, search: Search) -> Solutio
 
     What lies outside 0…255 already, under noise, moves no further out.
     """
-    low = torch.where(board.inside, (-pictures).clamp(-search.cap, 0), 0)
-    high = torch.where(board.inside, (255 - pictures).clamp(0, search.cap), 0)
+    low = board.marks * (-pictures).clamp(-search.cap, 0)
+    high = board.marks * (255 - pictures).clamp(0, search.cap)
     change = torch.zeros_like(low)
     nothing = change.new_zeros(len(low), board.slots)
     weights, found = nothing + 1, Solution(change, nothing, nothing.bool())
@@ -71,9 +72,12 @@ def together(kept: Kept, pictures: Tensor, board: Board, solution: Solution) -> 
     Patches of a lattice do not meet, so none should. Where the constraint still does not hold,
     nothing changes.
     """
-    broken = board.worst(kept.distance(pictures + solution.change)) > kept.limits[:, None]
-    change = torch.where(board.spread(broken), 0, solution.change)
-    lost = kept.distance(pictures + change).flatten(1).amax(1) > kept.limits
+    change, apart = solution.change, kept.distance(pictures + solution.change)
+    broken = board.worst(apart) > kept.limits[:, None]
+    if broken.any():
+        change = torch.where(board.spread(broken) > 0, 0, change)
+        apart = kept.distance(pictures + change)
+    lost = apart.flatten(1).amax(1) > kept.limits
     return torch.where(lost[:, None, None, None], 0, change)
 
 
@@ -93,7 +97,7 @@ def _shortened(
 def _unit(board: Board, slope: Tensor) -> Tensor:
     """The slope inside the patches, scaled to a largest size of 1 in each."""
     size = board.spread(board.largest(slope.abs())).clamp_min(1e-30)
-    return torch.where(board.inside, slope, 0) / size
+    return slope * board.marks / size
 
 
 def _length(step: int, search: Search) -> float:
