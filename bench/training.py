@@ -2,12 +2,14 @@
 
     python -m bench.training --data fashion-mnist:FOLDER --into out/training
     python -m bench.training --data cifar10:FOLDER --into out/training --device cuda --mixed
+    python -m bench.training --data fashion-mnist:FOLDER --setting fashion-modest --into out/modest
     python -m bench.training --miniature --into out/miniature          digits, a minute
 
 Trains every arm with its controls for each seed, examines what came out, and keeps each finished
 unit in --into, so that the run may be cut anywhere: within a training it goes on from its last
 checkpoint. Arms whose name is given by --arms only are run; SAT's teacher is the standard network
-of the same seed. Writes training-DATA.json and prints mean and spread over seeds.
+of the same seed. Writes training-SETTING.json and prints mean and spread over seeds. Costs are
+seconds of this process on the processor, for the machine has other work to do.
 """
 
 import argparse
@@ -17,114 +19,31 @@ import os
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from bench.provenance import ROOT, provenance
+from bench.training_arms import ARMS, MINIATURE, SEEDS, SETTINGS, Setting
 from models import registry
-from models.attacks.plain import Strength
-from models.data.dataset import DataSet
+from models.data.dataset import DataSet, Split
 from models.data.formats import load
 from models.devices import choose
-from models.examination.predictions import Pgd
-from models.examination.report import Paper, examine, numbers
+from models.examination.report import examine, numbers
 from models.loading import Network
 from models.training.assignment import Assignment
-from models.training.loop import Run
+from models.training.draws import order
+from models.training.loop import Run, Seen, Trained
 from models.training.publication import Listing, publish
 
-SEEDS = (
-    "affd0000000000000000000000000011",
-    "affd0000000000000000000000000012",
-    "affd0000000000000000000000000013",
-)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One recipe with its settings. control: the arm it must be compared with.
-
-    half: whether the bound is half of the others', as for the control of SPAT. taught: whether it
-    needs the standard network as its teacher. bounded: whether it has a bound at all.
-    """
-
-    recipe: str
-    control: str = "standard"
-    settings: Mapping[str, str] = field(default_factory=dict)
-    half: bool = False
-    taught: bool = False
-    bounded: bool = True
-
-
-TEACHING = {"source": "guided_backprop"}
-ARMS: Mapping[str, Arm] = {
-    "standard": Arm("standard", bounded=False),
-    "noise": Arm("noise", bounded=False),
-    "pgd": Arm("pgd"),
-    "pgd-half": Arm("pgd", control="pgd", half=True),
-    "trades": Arm("trades", control="pgd"),
-    "sat-noise": Arm("sat-noise"),
-    "sat-masks": Arm("sat", control="sat-noise"),
-    "sat-guided": Arm("sat", control="sat-noise", settings=TEACHING, taught=True),
-    "sat-smoothgrad": Arm("sat", "sat-noise", {"source": "smoothgrad"}, taught=True),
-    "sat-pgd": Arm("sat-pgd", control="pgd", settings=TEACHING, taught=True),
-    "sat-trades": Arm("sat-trades", control="trades", settings=TEACHING, taught=True),
-    "spat": Arm("spat", control="pgd-half"),
-    "spat-trades": Arm("spat-trades", control="trades"),
-    "ig-norm": Arm("ig-norm", control="pgd"),
-    "ig-sum-norm": Arm("ig-sum-norm", control="pgd"),
-    "cacr-wacr": Arm("cacr-wacr", control="ig-sum-norm"),
-    "art": Arm("art", control="pgd"),
-}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How every arm of one data set is trained and examined. bound: ℓ∞ grey levels."""
-
-    architecture: str
-    epochs: int
-    bound: float
-    steps: int
-    batch: int = 128
-    pad: int = 0
-    flip: bool = False
-    rate: float = 1e-3
-    paper: Paper = field(default_factory=Paper)
-
-
-# ε and its steps as in RAR's configurations for Fashion-MNIST, as is usual for CIFAR.
-SETTINGS: Mapping[str, Setting] = {
-    "fashion-mnist": Setting("small", 30, 25.5, 7, paper=Paper(attacked=1000, explained=100)),
-    "cifar10": Setting(
-        "resnet18", 50, 8.0, 7, pad=4, flip=True, paper=Paper(attacked=1000, explained=100)
-    ),
-    "cifar100": Setting("resnet18", 50, 8.0, 7, pad=4, flip=True),
-    "gtsrb": Setting("small", 30, 8.0, 7, pad=2),
-    "flower17": Setting("resnet10", 60, 8.0, 7, batch=32, pad=8, flip=True),
-    "tiny-imagenet": Setting("resnet18", 50, 8.0, 7, pad=4, flip=True),
-    "digits": Setting("tiny", 20, 16.0, 5, batch=64, rate=1e-2),
-}
-MINIATURE = Setting(
-    "tiny",
-    2,
-    16.0,
-    2,
-    batch=64,
-    rate=1e-2,
-    paper=Paper(
-        attacked=20,
-        explained=2,
-        certified=1,
-        samples=100,
-        pgd=Pgd(16, 4, 2, 1),
-        strength=Strength(steps=2, restarts=1),
-    ),
-)
+# SAT's schedule is told for 100 epochs; fewer of ours go through all of it, only faster.
+SALIENT_BASE, SALIENT_EPOCHS = 0.6, 100
+EVERY = 50  # steps between checkpoints
+ORDER_KEY = 0xAFFD0000000000000000000000000014
 DIGITS = f"digits:{ROOT / 'examples' / 'digits'}"
 
 
@@ -133,16 +52,30 @@ def main() -> None:
     chosen, console = _arguments(), Console()
     where = DIGITS if chosen.miniature else chosen.data
     data = load(where)
-    setting = MINIATURE if chosen.miniature else SETTINGS.get(data.name, SETTINGS["cifar10"])
+    known = chosen.setting or (data.name if data.name in SETTINGS else "cifar10")
+    setting = MINIATURE if chosen.miniature else SETTINGS[known]
     setting = replace(setting, epochs=chosen.epochs or setting.epochs)
+    data = replace(data, test=shuffled(data.test))
     experiment = Experiment(where, data, setting, chosen.into, choose(chosen.device), chosen.mixed)
-    arms = chosen.arms or [name for name in ARMS if experiment.possible(name)]
+    arms = chosen.arms or [name for name in setting.arms if experiment.possible(name)]
     units = experiment.run(arms, SEEDS[: chosen.seeds], console)
     record = {**provenance(), "setting": asdict(setting), "data": data.digest, "units": units}
-    path = chosen.into / f"training-{data.name}.json"
+    path = chosen.into / f"training-{'miniature' if chosen.miniature else known}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     console.print(table(summary(units)))
     console.print(path)
+
+
+def shuffled(split: Split) -> Split:
+    """The split in an order of its own where it comes class by class; else as it is.
+
+    For examinations take pictures from its beginning.
+    """
+    if (np.diff(split.labels) < 0).any():
+        return split
+    chosen = order(ORDER_KEY, 0, len(split))
+    regions = None if split.regions is None else split.regions[chosen]
+    return Split(split.pictures[chosen], split.labels[chosen], regions)
 
 
 class Experiment:
@@ -174,7 +107,7 @@ class Experiment:
         for seed in seeds:
             for name in names:
                 units.append(self.unit(name, seed))
-                console.print(f"{name} {seed[-2:]}", units[-1]["seconds"], soft_wrap=True)
+                console.print(name, seed[-2:], units[-1]["cost"], soft_wrap=True)
         return units
 
     def unit(self, name: str, seed: str) -> dict[str, Any]:
@@ -185,20 +118,20 @@ class Experiment:
         if kept.exists():
             known: dict[str, Any] = json.loads(kept.read_text())
             return known
-        began, model = time.monotonic(), self.model(name, seed)
-        run = Run(assignment, self.data, self.into / f"{model}-run", self.device)
-        trained = run.train(every=200)
-        seconds = time.monotonic() - began
-        card = publish(Listing(model), assignment, self.data, trained, self.models)
+        trained, cost = self._trained(assignment, name, seed)
+        began = time.process_time()
+        card = publish(Listing(self.model(name, seed)), assignment, self.data, trained, self.models)
         registry.cards.cache_clear()
         made = examine(Network(card, self.device), self.data, self.setting.paper)
         unit = {
             "arm": name,
             "control": ARMS[name].control,
             "seed": seed,
-            "assignment": asdict(assignment),
+            # Where the data lie is nobody's business.
+            "assignment": asdict(assignment) | {"data": self.data.name},
             "history": trained.history,
-            "seconds": seconds,
+            "cost": cost,
+            "examining": time.process_time() - began,
             "examination": made,
         }
         partial = kept.with_suffix(".partial")
@@ -206,13 +139,32 @@ class Experiment:
         partial.replace(kept)
         return unit
 
+    def _trained(self, assignment: Assignment, name: str, seed: str) -> tuple[Trained, float]:
+        """What came out, and the seconds it took, those before an interruption included."""
+        folder = self.into / f"{self.model(name, seed)}-run"
+        run, paid = Run(assignment, self.data, folder, self.device), folder / "cost.json"
+        before = json.loads(paid.read_text()) if paid.exists() else 0.0
+        began = time.process_time()
+
+        def report(seen: Seen) -> None:
+            if seen.step % EVERY == 0:
+                paid.write_text(json.dumps(before + time.process_time() - began))
+
+        trained = run.train(report, EVERY)
+        return trained, before + time.process_time() - began
+
     def assignment(self, name: str, seed: str) -> Assignment:
         """What the arm trains in this setting."""
         arm, asked, settings = ARMS[name], self.setting, dict(ARMS[name].settings)
         if arm.bounded:
-            bound = asked.bound / 2 if arm.half else asked.bound
+            bound = arm.share * asked.bound
             settings |= {"bound": f"{bound:g}", "length": f"{bound / 4:g}"}
             settings["steps"] = str(asked.steps)
+        if arm.scheduled:
+            settings["base"] = f"{SALIENT_BASE ** (SALIENT_EPOCHS / asked.epochs):g}"
+        if arm.points and asked.points:
+            settings["points"] = str(asked.points)
+            settings["attack_points"] = str(asked.attack_points)
         if arm.taught:
             settings["teacher"] = self.model("standard", seed)
         return Assignment(
@@ -227,6 +179,7 @@ class Experiment:
             flip=asked.flip,
             key=seed,
             mixed=self.mixed,
+            take=asked.take,
             settings=settings,
         )
 
@@ -242,7 +195,7 @@ def summary(units: Iterable[dict[str, Any]]) -> dict[str, dict[str, tuple[float,
         arm = seen.setdefault(unit["arm"], {})
         for name, value in numbers(unit["examination"]):
             arm.setdefault(name, []).append(value)
-        arm.setdefault("seconds to train", []).append(unit["seconds"])
+        arm.setdefault("seconds to train", []).append(unit["cost"])
     return {
         arm: {
             name: (statistics.fmean(each), statistics.stdev(each) if len(each) > 1 else 0.0)
@@ -266,7 +219,8 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default=DIGITS, help="FORMAT:FOLDER (default: the digits)")
-    parser.add_argument("--arms", nargs="*", choices=list(ARMS), help="default: all possible")
+    parser.add_argument("--setting", choices=list(SETTINGS), help="default: that of the data")
+    parser.add_argument("--arms", nargs="*", choices=list(ARMS), help="default: of the setting")
     parser.add_argument("--seeds", type=int, default=3, choices=(1, 2, 3))
     parser.add_argument("--epochs", type=int, default=0, help="default: of the setting")
     parser.add_argument("--into", type=Path, required=True, help="folder of finished units")

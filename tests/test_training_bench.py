@@ -8,7 +8,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench.training import ARMS, DIGITS, MINIATURE, SEEDS, SETTINGS, Experiment, summary, table
+from bench.training import DIGITS, Experiment, shuffled, summary, table
+from bench.training_arms import ARMS, MINIATURE, SEEDS, SETTINGS
 from models import registry
 from models.data.dataset import DataSet
 from models.data.formats import load
@@ -60,8 +61,8 @@ def test_every_arm_is_a_training_run(setting: str, data: DataSet, tmp_path: Path
         assignment = experiment.assignment(name, SEEDS[0])
         assert arm.control in ARMS
         if arm.bounded:
-            bound = asked.bound / 2 if arm.half else asked.bound
-            assert assignment.made().bound == bound  # type: ignore[attr-defined]
+            made = assignment.made()
+            assert made.bound == arm.share * asked.bound  # type: ignore[attr-defined]
 
 
 def test_masks_are_asked_for_only_where_there_are_any(data: DataSet, tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_every_recipe_has_an_arm() -> None:
 
 def test_spread_is_over_seeds() -> None:
     units = [
-        {"arm": "pgd", "seconds": seconds, "examination": {"clean": {"accuracy": accuracy}}}
+        {"arm": "pgd", "cost": seconds, "examination": {"clean": {"accuracy": accuracy}}}
         for seconds, accuracy in ((1.0, 0.5), (3.0, 0.7))
     ]
     found = summary(units)["pgd"]

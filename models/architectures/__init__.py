@@ -21,6 +21,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "mobilenet-v2": Architecture(mobilenet_v2.build, mobilenet_v2.rename),
     "resnet10": Architecture(resnet.ten, resnet.rename),
     "resnet18": Architecture(resnet.eighteen, resnet.rename),
+    "slim": Architecture(small.slim, small.rename),
     "small": Architecture(small.build, small.rename),
     "tiny": Architecture(tiny.build, tiny.rename),
 }

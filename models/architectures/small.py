@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from models.architectures.layers import Mean
 
-WIDTH = 32
+WIDTH, SLIM = 32, 8
 # Channels, as multiples of the width, and stride of each convolution.
 LAYERS = ((1, 1), (2, 2), (2, 1), (4, 2), (4, 1))
 
@@ -15,12 +15,12 @@ class Small(nn.Module):
     Its kinks are plain ReLUs, so that every attribution and every attack knows it.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, width: int = WIDTH) -> None:
         super().__init__()
         parts: list[nn.Module] = []
         before = 3
         for multiple, stride in LAYERS:
-            after = multiple * WIDTH
+            after = multiple * width
             parts += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after)]
             parts.append(nn.ReLU())
             before = after
@@ -37,6 +37,12 @@ class Small(nn.Module):
 def build(classes: int) -> Small:
     """Return the network with untrained weights."""
     return Small(classes)
+
+
+def slim(classes: int) -> Small:
+    """Return the network a quarter as wide, a sixteenth of the weights: thousands of gradients a
+    second on one core."""
+    return Small(classes, SLIM)
 
 
 def rename(name: str) -> str:

@@ -1,7 +1,7 @@
 """One examination: everything measured about one network on one data set, as plain data."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from models.registry import Card
 from models.training.ascent import WHITE
 
 Report = Callable[[str], None]
+PARTIAL = (0.25, 0.5, 0.75)  # of the bound, where a curve is asked for
 
 
 class Unexaminable(ValueError):
@@ -31,6 +32,8 @@ class Paper:
     clean, attacked, explained, certified: how many pictures each part looks at; 0 leaves it out,
     for clean it means all. autoattack: pictures for AutoAttack. k: pixels that count as the top of
     a map; 0 takes a tenth of them. scale: of the certificates' noise; 0 takes the card's.
+    transferred: whether DANCE's map is looked at as well. curve: whether PGD tries smaller bounds
+    too, so that accuracy can be drawn against them.
     """
 
     clean: int = 0
@@ -44,6 +47,8 @@ class Paper:
     pgd: Pgd = field(default_factory=Pgd)
     strength: Strength = field(default_factory=Strength)
     key: int = 0xAFFD0000000000000000000000000008
+    transferred: bool = True
+    curve: bool = False
 
     def __post_init__(self) -> None:
         for name in ("clean", "attacked", "autoattack", "explained", "certified", "scale", "k"):
@@ -81,7 +86,24 @@ def _clean(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
 
 
 def _pgd(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
-    return _share(right_after_pgd(network, test.first(paper.attacked), paper.pgd, paper.key))
+    chosen = test.first(paper.attacked)
+    made = _share(right_after_pgd(network, chosen, paper.pgd, paper.key))
+    if paper.curve:
+        made["curve"] = _pgd_curve(network, chosen, paper, made["accuracy"])
+    return made
+
+
+def _pgd_curve(network: Network, chosen: Split, paper: Paper, last: float) -> dict[str, Any]:
+    """Accuracy of the pictures as they are, at PARTIAL shares of the bound, and at the bound."""
+    tries = [
+        replace(paper.pgd, bound=share * paper.pgd.bound, length=share * paper.pgd.length)
+        for share in PARTIAL
+    ]
+    left = [right_after_pgd(network, chosen, each, paper.key).mean() for each in tries]
+    return {
+        "bounds": [0.0, *(each.bound for each in tries), paper.pgd.bound],
+        "accuracy": [float(right(network, chosen).mean()), *map(float, left), last],
+    }
 
 
 def _autoattack(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
@@ -93,7 +115,9 @@ def _maps(network: Network, test: Split, paper: Paper) -> dict[str, Any]:
     subjects = Subjects.of(test, right(network, test), paper.explained)
     k, bound = paper.k or network.card.size**2 // 10, round(paper.pgd.bound)
     attacks = Attacks(k, bound, strength=paper.strength)
-    known = explanations(network, subjects, attacks, paper.key) if subjects.labels else {}
+    if not subjects.labels:
+        return {"pictures": 0, "k": k}
+    known = explanations(network, subjects, attacks, paper.key, paper.transferred)
     return {"pictures": len(subjects.labels), "k": k, **known}
 
 

@@ -14,7 +14,7 @@ from models.training.draws import Draws, Purpose
 from models.training.initial import initialise
 from models.training.publication import layers_of
 
-NAMES = ("small", "resnet10", "resnet18")
+NAMES = ("slim", "small", "resnet10", "resnet18")
 
 
 def built(name: str) -> torch.nn.Module:
