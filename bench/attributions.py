@@ -5,8 +5,9 @@
     python -m bench.attributions --page-only                 docs/attributions.md from the numbers
 
 Samples are kept in FOLDER in pieces, so that a run may be cut: a table holds the attributions whose
-samples of all its pictures are there. Writes docs/bench/attributions.json and .png. Time is the
-processor's, of one thread: others share it. DANCE has benches of its own.
+samples of all its pictures are there. Attributions take turns, picture by picture, so that whatever
+else the machine does slows all of them alike. Writes docs/bench/attributions.json and .png. Time is
+the processor's, of one thread: others share it. DANCE has benches of its own.
 """
 
 import argparse
@@ -123,23 +124,32 @@ def main() -> None:
         tables = [{**asdict(table), "rows": []} for table in TABLES]
         for table, record in zip(TABLES, tables, strict=True):
             sampler = Sampler(Network(card(table.model)))
-            for name in _attributions(table):
-                subjects = [
-                    (image, _about(plan, name)) for image, plan in _subjects(sampler, table)
-                ]
-                for image, plan in () if chosen.no_drawing else subjects:
-                    _draw(sampler, plan, image, table.samples, chosen.into, console)
-                if min(len(_kept(plan, chosen.into).votes) for _, plan in subjects) < table.samples:
-                    continue
-                for stem, (image, plan) in zip(table.pictures, subjects, strict=True):
-                    kept = _kept(plan, chosen.into)
-                    record["rows"].append(asdict(_row(sampler, plan, image, stem, kept, table)))
-        about = {**provenance(), "radii_in_scales": RADII_IN_SCALES, "tables": tables}
-        NUMBERS.write_text(_text(about))
+            subjects = _subjects(sampler, table)
+            for image, plan in () if chosen.no_drawing else subjects:
+                for name in _attributions(table):
+                    about = _about(plan, name)
+                    _draw(sampler, about, image, table.samples, chosen.into, console)
+            record["rows"] = _rows(sampler, table, subjects, chosen.into)
+        measured = {**provenance(), "radii_in_scales": RADII_IN_SCALES, "tables": tables}
+        NUMBERS.write_text(_text(measured))
     record = json.loads(NUMBERS.read_text())
     picture(record, ROOT).savefig(PICTURE, dpi=80)
     PAGE.write_text(page(record))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def _rows(
+    sampler: Sampler, table: Table, subjects: list[tuple[Picture, Plan]], into: Path
+) -> list[dict[str, Any]]:
+    """A row for each attribution and picture, of the attributions that were drawn for all."""
+    rows = []
+    for name in _attributions(table):
+        kept = [_kept(_about(plan, name), into) for _, plan in subjects]
+        if min(len(each.votes) for each in kept) < table.samples:
+            continue
+        for stem, (image, plan), each in zip(table.pictures, subjects, kept, strict=True):
+            rows.append(asdict(_row(sampler, _about(plan, name), image, stem, each, table)))
+    return rows
 
 
 def _text(record: dict[str, Any]) -> str:
