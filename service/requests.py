@@ -23,6 +23,7 @@ from service.problems import Fault, ProblemError, fault, refuse
 JSON = "application/json"
 FORM = "multipart/form-data"
 MOST_FIELDS = 64
+SMALL = 1 << 18
 IMAGE = "image"
 HOW = "JSON: image is base64 text; form: curl -F image=@photo.jpg -F model=…"
 
@@ -43,11 +44,16 @@ async def read(request: Request, limit: int, *, picture_needed: bool = True) -> 
     """
     kind = content_type(request, (JSON, FORM))
     body = await read_body(request, limit)
-    # Parsing a large body takes seconds, and others are to be answered meanwhile.
-    if kind == JSON:
-        return await asyncio.to_thread(_from_json, body, picture_needed)
     stated = request.headers["content-type"]
-    return await asyncio.to_thread(_from_form, body, stated, picture_needed)
+
+    def parcel() -> Parcel:
+        if kind == JSON:
+            return _from_json(body, picture_needed)
+        return _from_form(body, stated, picture_needed)
+
+    # Parsing a large body takes seconds, and others are to be answered meanwhile; a small one is
+    # parsed before a thread has begun.
+    return parcel() if len(body) <= SMALL else await asyncio.to_thread(parcel)
 
 
 def content_type(request: Request, allowed: Iterable[str]) -> str:

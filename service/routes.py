@@ -63,6 +63,9 @@ async def explain(request: Request) -> Response:
         return Response(status_code=HUNG_UP)
     except TimeoutError:
         raise too_long(here.settings.longest_wait_seconds) from None
+    if kind == NPY:
+        # Written sooner than a thread begins.
+        return Response(answers.explanation(explained, kind), media_type=kind)
     return Response(await asyncio.to_thread(answers.explanation, explained, kind), media_type=kind)
 
 

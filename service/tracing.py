@@ -15,13 +15,17 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 from service.messages import Average, Draw, Request
 
 
+# Read once: finding a version parses all that the package says of itself, which takes a millisecond.
+VERSION = version("affidavit")
+
+
 class NoTracing(Exception):
     """Tracing is asked for and cannot be had; the text says why."""
 
 
 def tracer() -> Tracer:
     """The tracer of this process."""
-    return trace.get_tracer("affidavit", version("affidavit"))
+    return trace.get_tracer("affidavit", VERSION)
 
 
 def configure() -> None:
