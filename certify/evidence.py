@@ -109,9 +109,7 @@ class Evidence:
 
     def merge(self, other: Self) -> Self:
         """Both evidences as one. Raises ValueError if they share a sample or differ in features."""
-        require(self.features == other.features, "features", other.features, f"be {self.features}")
-        alike = (self.squares is None) == (other.squares is None)
-        require(alike, "evidence of votes and of points", "both", "not be merged")
+        self.require_alike(other)
         order = _order(self, other)
         votes, squares = None, None
         if self.votes is not None and other.votes is not None:
@@ -119,7 +117,7 @@ class Evidence:
         if self.squares is not None and other.squares is not None:
             squares = self.squares + other.squares
         return type(self)(
-            ranges=_union(self.ranges, other.ranges),
+            ranges=union(self.ranges, other.ranges),
             features=self.features,
             votes=votes,
             counts=self.counts + other.counts,
@@ -127,18 +125,28 @@ class Evidence:
             squares=squares,
         )
 
+    def require_alike(self, other: Self) -> None:
+        """Raise ValueError unless both have the same features, and are of votes or of points."""
+        require(self.features == other.features, "features", other.features, f"be {self.features}")
+        alike = (self.squares is None) == (other.squares is None)
+        require(alike, "evidence of votes and of points", "both", "not be merged")
+
     def digest(self) -> str:
         """SHA-256 over ranges, features, votes, counts, predictions and squares, as written in
         docs/certificate.md."""
         ends = [end for pair in self.ranges for end in pair]
         header = np.array([self.features, *ends], dtype="<i8")
-        parts = [header, self.counts.astype("<i8"), self.predictions.astype("<i4")]
+        parts: list[NDArray[np.generic]] = [header]
+        parts += [self.counts.astype("<i8"), self.predictions.astype("<i4")]
         if self.votes is not None:
             parts.append(self.votes)
         if self.squares is not None:
             parts.append(self.squares.astype("<i8"))
-        sizes = np.array([part.nbytes for part in parts], dtype="<i8")
-        return hashlib.sha256(b"".join(part.tobytes() for part in [sizes, *parts])).hexdigest()
+        digest = hashlib.sha256(np.array([part.nbytes for part in parts], dtype="<i8").tobytes())
+        for part in parts:
+            # Where it lies, not copied: votes may be most of the memory.
+            digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
 
 
 def _order(one: Evidence, other: Evidence) -> NDArray[np.int64] | slice:
@@ -153,12 +161,13 @@ def _indices(evidence: Evidence) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(0, dtype=np.int64), *spans])
 
 
-def _union(one: tuple[Range, ...], other: tuple[Range, ...]) -> tuple[Range, ...]:
-    union: list[Range] = []
+def union(one: tuple[Range, ...], other: tuple[Range, ...]) -> tuple[Range, ...]:
+    """The ranges of both, as in evidence. Raises ValueError if they share a sample."""
+    joined: list[Range] = []
     for start, stop in sorted(one + other):
-        if not union or start > union[-1][1]:
-            union.append((start, stop))
+        if not joined or start > joined[-1][1]:
+            joined.append((start, stop))
             continue
-        require(start == union[-1][1], "sample range", (start, stop), "not be merged twice")
-        union[-1] = (union[-1][0], stop)
-    return tuple(union)
+        require(start == joined[-1][1], "sample range", (start, stop), "not be merged twice")
+        joined[-1] = (joined[-1][0], stop)
+    return tuple(joined)
