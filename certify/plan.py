@@ -36,7 +36,9 @@ AttributionName = Literal[
     "dance",
 ]
 ATTRIBUTIONS: tuple[str, ...] = get_args(AttributionName)
-PRECISIONS = ("float32",)
+# Each is a network of its own: weights, activations and their gradients have this many bits.
+PrecisionName = Literal["float32", "bfloat16", "float16"]
+PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
 CONFIDENCES = ("anytime", "fixed")
 LARGEST_SIDE = 4096
 LARGEST_LANES = 4096

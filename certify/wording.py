@@ -213,6 +213,11 @@ def _conditions(plan: Plan, question: Question, radius: float) -> list[str]:
         )
     if plan.recipe.lanes == 1:
         lines.append("Strict: the network saw each noisy picture alone.")
+    if plan.recipe.precision != "float32":
+        lines.append(
+            f"The network computed in {plan.recipe.precision}; all that is said is about it as it "
+            "computes there, which is not what it computes in float32."
+        )
     if radius and question.norm == "2":
         lines.append(size_in_grey_levels(radius, plan))
     return lines

@@ -1,5 +1,6 @@
 """From a card to a network that is ready to run: checked, folded, laid out, frozen."""
 
+import copy
 from itertools import pairwise
 
 import safetensors.torch
@@ -12,6 +13,8 @@ from models.devices import exact
 from models.registry import Card
 from models.weights import weights
 
+FLOATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
 
 class Network:
     """One model on one device: noisy pictures to logits, evaluation only.
@@ -22,6 +25,8 @@ class Network:
     (`models.devices.exact`). `parameters` are those of a card whose file is not where cards' files
     are; else they are read from there.
     """
+
+    precision = "float32"
 
     def __init__(
         self,
@@ -39,13 +44,29 @@ class Network:
         self._std = torch.tensor(card.std, device=self.device)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return logits (n, classes) for float32 images (n, height, width, 3) on 0..255."""
+        """Return float32 logits (n, classes) for float32 images (n, height, width, 3) on 0..255."""
         logits: Tensor = self.module(self.normalised(images))
-        return logits
+        return logits.float()
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Return (n, 3, height, width) as the module wants it, from images as for a call."""
-        return ((images - self._mean) / self._std).permute(0, 3, 1, 2)
+        """Return (n, 3, height, width) as the module wants it, from images as for a call.
+
+        The one place where values get the network's precision, after normalisation in float32.
+        """
+        plain = ((images - self._mean) / self._std).permute(0, 3, 1, 2)
+        return plain.to(FLOATS[self.precision])
+
+    def at(self, precision: str) -> "Network":
+        """Return the network of this precision: a copy whose folded weights are rounded to it.
+
+        The copy takes and gives float32: pictures, logits, and gradients of one in the other. What
+        lies between is computed in the precision, backwards too; where a layer adds up in float32,
+        it rounds what it passes on. It is another function than the network in float32.
+        """
+        made = copy.copy(self)
+        made.precision = precision
+        made.module = copy.deepcopy(self.module).to(FLOATS[precision])
+        return made
 
 
 def read_weights(card: Card) -> dict[str, Tensor]:

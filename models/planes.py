@@ -18,6 +18,8 @@ from models.loading import Network
 class Planes:
     """Values A of the card's `cam_layer`, (n, channels, h, w), and the pass that they came from.
 
+    All float32, whatever the network computed in.
+
     slopes: ∂ chosen / ∂ A, of the same shape. logits: (n, classes).
     """
 
@@ -51,4 +53,4 @@ def planes(
             (slopes,) = torch.autograd.grad(chosen(logits).sum(), seen[0])
     finally:
         handle.remove()
-    return Planes(seen[0].detach(), slopes, logits.detach())
+    return Planes(seen[0].detach().float(), slopes.float(), logits.detach())

@@ -20,6 +20,8 @@ from models.attribution.methods import METHODS
 
 T = TypeVar("T")
 CARDS = Path(__file__).parent / "cards"
+# Pictures in one pass that a recipe may name, beside the card's own number.
+LANES = (1, 8, 16, 32, 64, 128, 256)
 
 
 class BadCard(ValueError):
@@ -70,7 +72,7 @@ class Card:
     `weights` is the SHA-256 of the safetensors file and the model's identity on certificates.
     A picture is resized until its shorter side has `resize` pixels, cropped to `size` × `size`,
     and enters the network as (value - mean) / std per channel on the 0..255 scale.
-    `lanes` is the fixed number of images the network sees at once.
+    `lanes` is the number of images the network sees at once where a request does not say.
     `layers` are the module paths that a decoy may be asked to keep the values of, first to last.
     `cam_layer` names the layer of Grad-CAM, whose channels are planes.
     `unsupported` are the base attributions that say nothing about this network, each with why.
@@ -96,6 +98,11 @@ class Card:
     source: Source | None = None
     cam_layer: str | None = None
     unsupported: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The numbers of pictures in one pass that can be asked of this network; 1 is strict."""
+        return tuple(sorted({*LANES, self.lanes}))
 
     @property
     def attributions(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from models.features import magnitude, pool, rank, vote
 from models.lanes import Piece, Run, batches, company
 from models.loading import Network
 from models.noisy import Fill, filler
+from models.precision import FLOAT32, precisions
 
 # Averaged scores are rounded to multiples of this: sums of them below 2^53 units are exact in
 # float64, so that they add up to the same number in any order and any split.
@@ -43,10 +44,11 @@ class Look:
 
 
 class Sampler:
-    """Looks at pictures through one network."""
+    """Looks at pictures through one network, in any of its precisions."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self._networks = {network.precision: network}
         self.card = network.card
         self.dancer = Dancer(network)
 
@@ -55,21 +57,22 @@ class Sampler:
         image: NDArray[np.uint8],
         target: int | None = None,
         attribution: str = "gradient",
+        precision: str = FLOAT32,
     ) -> Look:
         """Return the prediction and the base map for a (size, size, 3) picture.
 
         Without a target the predicted class is taken. Raises ValueError for another size or class,
-        or an attribution that the network does not support.
+        or an attribution that the network does not support, in this precision or at all.
         """
         self._check_image(image)
-        classes = len(self.card.classes)
+        self._check_attribution(attribution, precision)
+        classes, network = len(self.card.classes), self._at(precision)
         pixels = torch.from_numpy(image).to(self.network.device, torch.float32).unsqueeze(0)
         if target is None:
             with torch.no_grad():
-                target = int(self.network(pixels).argmax())
+                target = int(network(pixels).argmax())
         self._check("target", target, 0 <= target < classes, f"a class index below {classes}")
-        self._check_attribution(attribution)
-        maps, logits = ATTRIBUTIONS[attribution].with_logits(self.network, pixels, target)
+        maps, logits = ATTRIBUTIONS[attribution].with_logits(network, pixels, target)
         probabilities = logits.softmax(dim=1)[0].cpu().numpy()
         return Look(probabilities, target, magnitude(maps)[0].cpu().numpy())
 
@@ -129,12 +132,12 @@ class Sampler:
         if not pieces:
             return
         recipe = pieces[0].plan.recipe
-        attribute = ATTRIBUTIONS[recipe.attribution]
+        attribute, network = ATTRIBUTIONS[recipe.attribution], self._at(recipe.precision)
         fillers = [filler(piece.plan, piece.image, self.network.device) for piece in pieces]
         for runs in batches([range(piece.start, piece.stop) for piece in pieces], recipe.lanes):
             noisy = self._noisy(runs, fillers, recipe.lanes)
             targets = self._targets(runs, pieces, recipe.lanes)
-            maps, logits = attribute.with_logits(self.network, noisy, targets)
+            maps, logits = attribute.with_logits(network, noisy, targets)
             for run in runs:
                 scores = pool(magnitude(maps[run.lanes]), pieces[run.piece].plan.recipe.cell)
                 yield run.piece, scores, logits[run.lanes]
@@ -173,16 +176,22 @@ class Sampler:
         self._check("weights", plan.weights, plan.weights == card.weights, card.weights)
         self._check("image size", shape, shape == image.shape, str(image.shape))
         self._check("image digest", plan.image, plan.image == digest, digest)
-        fits = recipe.lanes in (1, card.lanes)
-        self._check("lanes", recipe.lanes, fits, f"{card.lanes}, or 1 for strict")
-        self._check_attribution(recipe.attribution)
-        self._check("precision", recipe.precision, recipe.precision == "float32", "float32")
+        known = ", ".join(map(str, card.batches))
+        self._check("lanes", recipe.lanes, recipe.lanes in card.batches, f"one of {known}")
+        self._check_attribution(recipe.attribution, recipe.precision)
         in_range = plan.target in range(len(card.classes))
         self._check("target", plan.target, in_range, f"a class index below {len(card.classes)}")
 
-    def _check_attribution(self, name: str) -> None:
-        known = self.card.attributions
+    def _at(self, precision: str) -> Network:
+        """The network in this precision, made when it is first asked for."""
+        if precision not in self._networks:
+            self._networks[precision] = self.network.at(precision)
+        return self._networks[precision]
+
+    def _check_attribution(self, name: str, precision: str) -> None:
+        known, fit = self.card.attributions, precisions(name)
         self._check("attribution", name, name in known, " or ".join(known))
+        self._check("precision", precision, precision in fit, f"{' or '.join(fit)} for {name}")
 
     def _check_image(self, image: NDArray[np.uint8]) -> None:
         wanted = (self.card.size, self.card.size, 3)

@@ -161,6 +161,15 @@ def test_the_end_of_sampling_is_said_with_its_numbers(read: Document) -> None:
     assert "nothing there." in ended(budget, found, Ending("futile"))
 
 
+def test_a_precision_other_than_float32_is_said(read: Document) -> None:
+    found = certify(read.plan, read.evidence, read.question)
+    low = replace(read.plan, recipe=replace(read.plan.recipe, precision="bfloat16"))
+    said = summary(low, read.question, Asked(0.0, 0.1), found, "x")
+    assert any("The network computed in bfloat16" in line for line in said)
+    plain = summary(read.plan, read.question, Asked(0.0, 0.1), found, "x")
+    assert not any("computed in" in line for line in plain)
+
+
 def test_strict_sampling_is_said(read: Document) -> None:
     found = certify(read.plan, read.evidence, read.question)
     alone = replace(read.plan, recipe=replace(read.plan.recipe, lanes=1))

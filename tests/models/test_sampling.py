@@ -250,8 +250,11 @@ def other(**changes: object) -> Callable[[Plan], Plan]:
         (other(height=32), r"image size is \(32, 16, 3\)"),
         (other(channels=1), r"image size is \(16, 16, 1\)"),
         (other(target=10), "target is 10"),
-        (other_recipe(lanes=31), "lanes is 31; it must be 32, or 1 for strict"),
-        (other_recipe(lanes=2), "lanes is 2; it must be 32, or 1 for strict"),
+        (other_recipe(lanes=31), "lanes is 31; it must be one of 1, 8, 16, 32, 64, 128, 256"),
+        (
+            other_recipe(precision="bfloat16", attribution="lrp"),
+            "precision is bfloat16; it must be float32 for lrp",
+        ),
     ],
 )
 def test_a_plan_about_something_else_is_refused(
