@@ -1,21 +1,20 @@
-"""What a DANCE map costs: both schemes, and what it would cost decoy by decoy.
+"""What a DANCE map costs: both schemes whole, and what it would cost decoy by decoy.
 
-    python -m bench.decoys_cost        about five minutes of one core
+    python -m bench.decoys_cost --into FOLDER     about twelve minutes of one core
 
-The lattice scheme is run whole. Of the patches scheme one search is run and `--decoys` of its
-decoys are checked and explained; the rest is the same again and is extrapolated. One decoy at a
-time means one patch in each search and one picture in each pass. Time is the processor's, of one
-thread.
-Writes docs/bench/decoys-cost.json.
+Both maps are made from beginning to end, in pieces that are kept in FOLDER, so that a run may be
+cut; empty it when the code has changed. One decoy at a time means one patch in each search and one
+picture in each pass; a decoy so made follows each piece of the published scheme, so that whatever
+else the machine does slows both alike. Time is the processor's, of one thread that keeps its memory
+as a worker's does. Writes docs/bench/decoys-cost.json.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,56 +26,132 @@ from rich.progress import Progress
 
 from bench.provenance import ROOT, provenance
 from models.attribution.gradient import gradient
-from models.decoys.dance import dance, filled
-from models.decoys.finding import Decoys, Finder
+from models.decoys.dance import explained
+from models.decoys.finding import Finder
+from models.decoys.part import Part
+from models.decoys.records import Records
 from models.decoys.search import Search
-from models.images import decode, fit
+from models.images import decode, digest, fit
 from models.loading import Network
 from models.registry import card
+from service.worker_process import keep_memory
 
 LARGEST_PICTURE = 1 << 26
-Picture = NDArray[np.uint8]
-Advance = Callable[[str, int, int], None]
+PIECE = 400  # decoys at least, but for the last piece
+NUMBERS = ROOT / "docs" / "bench" / "decoys-cost.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Of which network, picture and class the map is."""
+
+    network: Network
+    picture: NDArray[np.uint8]
+    target: int
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some decoys' part of a map. finding, mapping: seconds for search with checks, and for maps;
+    alone: for one decoy by itself, from nothing but the clean picture's layer."""
+
+    part: Part
+    finding: float
+    mapping: float
+    alone: float
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure what is not kept yet, print, write."""
     chosen, console = _arguments(), Console()
+    keep_memory()
     torch.set_num_threads(1)
     network = Network(card(chosen.model))
     picture = fit(decode(chosen.photograph.read_bytes(), max_pixels=LARGEST_PICTURE), network.card)
     target = int(network(torch.from_numpy(picture[None]).float()).argmax())
-    search = Search("lattice", network.card.defaults.layer)
+    subject, layer = Subject(network, picture, target), network.card.defaults.layer
     record = {**provenance(), "model": chosen.model, "picture": chosen.photograph.stem}
+    chosen.into.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
-        tasks = {name: progress.add_task(name) for name in ("lattice", "patches", "one by one")}
-
-        def advance(name: str, done: int, total: int) -> None:
-            progress.update(tasks[name], completed=done, total=total)
-
-        record |= {"lattice": whole(network, picture, target, search, advance)}
-        many = replace(search, scheme="patches")
-        record |= {"patches": partly(network, picture, target, many, chosen.decoys, advance)}
-        alone = singly(network, picture, target, many, chosen.alone, advance)
-        record |= {"one_by_one": alone}
-    record["speed_up"] = alone["seconds_each"] / record["patches"]["seconds_each"]
+        for scheme in ("lattice", "patches"):
+            finder = Finder(network, picture, Search(scheme, layer))
+            task, pieces = progress.add_task(scheme, total=finder.count), []
+            for start, stop in cuts(finder):
+                pieces.append(kept(chosen.into, subject, finder, start, stop))
+                progress.update(task, completed=stop)
+            record[scheme] = scheme_costs(finder, pieces)
+    record["one_by_one"] = singly(pieces, finder.count)
+    record["speed_up"] = record["one_by_one"]["seconds"] / record["patches"]["seconds"]
     chosen.out.write_text(json.dumps(record, indent=1) + "\n")
     console.print_json(json.dumps(record))
 
 
-def whole(
-    network: Network, picture: Picture, target: int, search: Search, advance: Advance
-) -> dict[str, Any]:
-    """A map with the lattice scheme, from beginning to end."""
+def cuts(finder: Finder) -> Iterator[tuple[int, int]]:
+    """The ends of each piece: whole searches, so that none is run twice where a run was cut."""
+    start = stop = 0
+    for first in range(0, finder.lattice.groups, finder.lanes):
+        groups = range(first, min(first + finder.lanes, finder.lattice.groups))
+        held = (len(finder.lattice.members(group)) for group in groups)
+        stop += len(groups) if finder.search.scheme == "lattice" else sum(held)
+        if stop - start >= PIECE or stop == finder.count:
+            yield start, stop
+            start = stop
+
+
+def kept(into: Path, subject: Subject, finder: Finder, start: int, stop: int) -> Piece:
+    """This piece: read where it is kept, measured and kept where not."""
+    search = finder.search
+    name = f"{subject.network.card.name}-{digest(subject.picture)[:16]}-{search.scheme}"
+    path = into / f"{name}-{search.layer}-{start}-{stop}.npz"
+    if not path.exists():
+        partial = path.with_suffix(".partial.npz")
+        _written(partial, measured(subject, finder, start, stop))
+        partial.rename(path)
+    with np.load(path) as held:
+        records = Records(**{field.name: held[field.name] for field in fields(Records)})
+        part = Part(held["highest"], held["lowest"], records)
+        return Piece(part, *(float(held[name]) for name in ("finding", "mapping", "alone")))
+
+
+def _written(path: Path, piece: Piece) -> None:
+    arrays = asdict(piece.part.records) | {"highest": piece.part.highest}
+    seconds = {name: np.array(getattr(piece, name)) for name in ("finding", "mapping", "alone")}
+    np.savez(path, lowest=piece.part.lowest, **arrays, **seconds)  # type: ignore[arg-type]
+
+
+def measured(subject: Subject, finder: Finder, start: int, stop: int) -> Piece:
+    """Make a piece, and one decoy from its middle by itself."""
     began = time.process_time()
-    part = dance(network, picture, target, search, report=partial(advance, "lattice"))
-    seconds, known = time.process_time() - began, part.records
-    finder = Finder(network, picture, search)
+    found = list(finder.find(start, stop))
+    there = time.process_time()
+    part = explained(subject.network, found, gradient, subject.target)
+    done = time.process_time()
+    by_itself = alone(subject, finder.search, (start + stop) // 2)
+    return Piece(part, there - began, done - there, by_itself)
+
+
+def alone(subject: Subject, search: Search, number: int) -> float:
+    """Seconds for one decoy of the published scheme with a search and a pass of its own."""
+    network = copy(subject.network)
+    network.card = replace(network.card, lanes=1)
+    finder = Finder(network, subject.picture, replace(search, scheme="patches"))
+    finder.lattice = replace(finder.lattice, spacing=finder.lattice.along * search.stride)
+    began = time.process_time()
+    explained(network, finder.find(number, number + 1), gradient, subject.target)
+    return time.process_time() - began
+
+
+def scheme_costs(finder: Finder, pieces: Sequence[Piece]) -> dict[str, Any]:
+    """What a whole map cost, and what its decoys are like."""
+    known = Part.merged(piece.part for piece in pieces).records
+    finding, mapping = (sum(getattr(p, name) for p in pieces) for name in ("finding", "mapping"))
     return {
-        "search": asdict(search),
+        "search": asdict(finder.search),
         "decoys": len(known),
         "patches_each": finder.lattice.patches / (len(known) / 2),
-        "seconds": seconds,
+        "seconds": finding + mapping,
+        "seconds_of_finding": finding,
+        "seconds_of_maps": mapping,
         "null": known.null,
         "changed_patches": int(known.patches.sum()),
         "repaired_patches": int(known.repaired.sum()),
@@ -86,61 +161,16 @@ def whole(
     }
 
 
-def partly(
-    network: Network, picture: Picture, target: int, search: Search, decoys: int, advance: Advance
-) -> dict[str, Any]:
-    """One search of the patches scheme and so many of its decoys; the whole by extrapolation."""
-    finder, lanes = Finder(network, picture, search), network.card.lanes
-    began = time.process_time()
-    found = finder.find(0, min(decoys + finder.lanes, finder.count))
-    first = next(found)
-    searched = time.process_time() - began
-    began = time.process_time()
-    checked, null = 0, first.records.null
-    for batch in filled(found, lanes):
-        _explained(network, batch, target)
-        checked, null = checked + len(batch.records), null + batch.records.null
-        advance("patches", checked, decoys)
-    each = (time.process_time() - began) / checked
-    searches = -(-finder.lattice.groups // finder.lanes)
-    total = searches * searched + finder.count * each
+def singly(pieces: Sequence[Piece], count: int) -> dict[str, Any]:
+    """What all decoys of the published scheme would cost at the mean of those made alone."""
+    seconds = [piece.alone for piece in pieces]
     return {
-        "decoys": finder.count,
-        "measured_decoys": checked,
-        "null_of_measured": null,
-        "seconds_of_a_search": searched,
-        "searches": searches,
-        "seconds_of_a_check_and_a_map": each,
-        "seconds": total,
-        "seconds_each": total / finder.count,
+        "measured_decoys": len(seconds),
+        "seconds_each": sum(seconds) / len(seconds),
+        "slowest": max(seconds),
+        "fastest": min(seconds),
+        "seconds": sum(seconds) / len(seconds) * count,
     }
-
-
-def singly(
-    network: Network, picture: Picture, target: int, search: Search, decoys: int, advance: Advance
-) -> dict[str, Any]:
-    """So many decoys, each with a search and a pass of its own."""
-    alone = copy(network)
-    alone.card = replace(network.card, lanes=1)
-    finder = Finder(alone, picture, search)
-    finder.lattice = replace(finder.lattice, spacing=finder.lattice.along * search.stride)
-    began = time.process_time()
-    # From the middle of the picture, where no patch is cut off.
-    middle = finder.count // 2
-    for number, batch in enumerate(finder.find(middle, middle + decoys)):
-        _explained(alone, batch, target)
-        advance("one by one", number + 1, decoys)
-    seconds = time.process_time() - began
-    return {
-        "measured_decoys": decoys,
-        "seconds_each": seconds / decoys,
-        "seconds_of_a_map": seconds / decoys * finder.count,
-    }
-
-
-def _explained(network: Network, decoys: Decoys, target: int) -> None:
-    pictures = np.resize(decoys.pictures, (network.card.lanes, *decoys.pictures.shape[1:]))
-    gradient(network, torch.from_numpy(pictures).float(), target)
 
 
 def _arguments() -> argparse.Namespace:
@@ -150,10 +180,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="efficientnet-lite0")
     photograph = ROOT / "examples" / "photos" / "coffee.jpg"
     parser.add_argument("--photograph", type=Path, default=photograph)
-    parser.add_argument("--decoys", type=int, default=224, help="of the patches scheme to measure")
-    parser.add_argument("--alone", type=int, default=4, help="decoys to find one by one")
-    out = ROOT / "docs" / "bench" / "decoys-cost.json"
-    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--into", type=Path, default=ROOT / "out" / "decoys-cost")
+    parser.add_argument("--out", type=Path, default=NUMBERS)
     return parser.parse_args()
 
 

@@ -33,7 +33,12 @@ def base(name: str) -> Maps:
 def contribution(
     network: Network, finder: Finder, maps: Maps, target: int, start: int, stop: int
 ) -> Part:
-    """What the decoys from place `start` to `stop` in the finder's order contribute.
+    """What the decoys from place `start` to `stop` in the finder's order contribute."""
+    return explained(network, finder.find(start, stop), maps, target)
+
+
+def explained(network: Network, found: Iterable[Decoys], maps: Maps, target: int) -> Part:
+    """What decoys that were found contribute.
 
     The network sees exactly `lanes` pictures in each pass, spare lanes hold a decoy again, so that
     parts do not depend on the range and merge to the same bits however it is cut.
@@ -41,7 +46,7 @@ def contribution(
     side, lanes = network.card.size, network.card.lanes
     highest = torch.full((side, side, 3), -torch.inf, device=network.device)
     lowest, records = -highest, []
-    for decoys in filled(finder.find(start, stop), lanes):
+    for decoys in filled(found, lanes):
         pictures = torch.from_numpy(decoys.pictures).to(network.device, torch.float32)
         full = torch.cat([pictures, pictures[-1:].expand(lanes - len(pictures), -1, -1, -1)])
         scores = maps(network, full, target)
