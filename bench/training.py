@@ -40,6 +40,7 @@ from models.training.draws import order
 from models.training.loop import Run, Seen, Trained
 from models.training.publication import Listing, publish
 
+REACH = 1.5  # bounds that all steps of an attack go together
 # SAT's schedule is told for 100 epochs; fewer of ours go through all of it, only faster.
 SALIENT_BASE, SALIENT_EPOCHS = 0.6, 100
 EVERY = 50  # steps between checkpoints
@@ -55,7 +56,8 @@ def main() -> None:
     known = chosen.setting or (data.name if data.name in SETTINGS else "cifar10")
     setting = MINIATURE if chosen.miniature else SETTINGS[known]
     setting = replace(setting, epochs=chosen.epochs or setting.epochs)
-    data = replace(data, test=shuffled(data.test))
+    test = shuffled(data.test)
+    data = replace(data, test=test.first(setting.test or len(test)))
     experiment = Experiment(where, data, setting, chosen.into, choose(chosen.device), chosen.mixed)
     arms = chosen.arms or [name for name in setting.arms if experiment.possible(name)]
     units = experiment.run(arms, SEEDS[: chosen.seeds], console)
@@ -158,7 +160,7 @@ class Experiment:
         arm, asked, settings = ARMS[name], self.setting, dict(ARMS[name].settings)
         if arm.bounded:
             bound = arm.share * asked.bound
-            settings |= {"bound": f"{bound:g}", "length": f"{bound / 4:g}"}
+            settings |= {"bound": f"{bound:g}", "length": f"{REACH * bound / asked.steps:g}"}
             settings["steps"] = str(asked.steps)
         if arm.scheduled:
             settings["base"] = f"{SALIENT_BASE ** (SALIENT_EPOCHS / asked.epochs):g}"
