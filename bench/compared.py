@@ -38,19 +38,22 @@ Agreements = dict[str, dict[str, dict[str, float | None]]]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured of one network. layer: that the decoys keep; adaptive: whether the maps
-    themselves are attacked too; blur: standard deviation in pixels of the picture that insertion
-    begins with.
+    """What is measured of one network. layer: that the decoys keep; patch: side and stride;
+    adaptive: whether the maps themselves are attacked too; blur: standard deviation in pixels of
+    the picture that insertion begins with; pictures: of the folder, all if none is named.
     """
 
+    name: str
     model: str
     layer: str
+    patch: int
     photographs: str
     bases: tuple[str, ...]
     adaptive: bool
     bound: int
     blur: float
     strength: Strength
+    pictures: tuple[str, ...] = ()
 
 
 class Unit:
@@ -60,7 +63,7 @@ class Unit:
         self.setting, self.network, self.base, self.number = setting, network, base, number
         self.name = file.stem
         self.picture = fit(decode(file.read_bytes(), max_pixels=LARGEST_PICTURE), network.card)
-        self.search = Search("lattice", setting.layer)
+        self.search = Search("lattice", setting.layer, setting.patch, setting.patch)
         self.attacks = Attacks(
             k=network.card.size**2 // TOP, bound=setting.bound, strength=setting.strength
         )
@@ -73,6 +76,7 @@ class Unit:
         before = self.scores(pictures)
         after = self.transferred(before)
         return {
+            "setting": self.setting.name,
             "model": self.setting.model,
             "base": self.base,
             "picture": self.name,

@@ -11,7 +11,8 @@ import torch
 from bench import comparison
 from bench.arms import ARMS
 from bench.compared import Setting, Unit
-from bench.comparison import (
+from bench.decoys import SETTINGS, chosen_files
+from bench.duels import (
     ADAPTIVE,
     CONTROLS,
     QUALITY,
@@ -20,11 +21,12 @@ from bench.comparison import (
     Measure,
     average,
     duel,
+    selected,
     value,
 )
-from bench.decoys import SETTINGS
 from bench.provenance import ROOT
 from models.decoys.dance import dance
+from models.evaluation.robustness import AIMS
 from models.evaluation.scores import magnitude
 from models.loading import Network
 from models.registry import card
@@ -39,16 +41,19 @@ def test_the_page_is_written_from_the_numbers() -> None:
 
 
 def test_everything_that_is_set_was_measured() -> None:
-    pictures = {s.model: sorted((ROOT / s.photographs).glob("*.[jp][pn]g")) for s in SETTINGS}
-    expected = {(s.model, b, f.stem) for s in SETTINGS for b in s.bases for f in pictures[s.model]}
-    assert {(u["model"], u["base"], u["picture"]) for u in UNITS} == expected
+    there = [s for s in SETTINGS if s.name in {each["name"] for each in RECORD["settings"]}]
+    expected = {(s.name, b, f.stem) for s in there for b in s.bases for _, f in chosen_files(s)}
+    assert {(u["setting"], u["base"], u["picture"]) for u in UNITS} == expected
     assert len(UNITS) == len(expected)
     for unit in UNITS:
+        assert "+changes" not in unit["commit"]
         for kind in ("quality", "transfer"):
             assert set(unit[kind]) == {arm.name for arm in ARMS}
+        for aims in (*unit["transfer"].values(), *(unit["adaptive"] or {}).values()):
+            assert set(aims) == set(AIMS)
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda u: f"{u['model']}-{u['base']}-{u['picture']}")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda u: f"{u['setting']}-{u['base']}-{u['picture']}")
 def test_arms_are_as_many_and_as_far(unit: dict[str, Any]) -> None:
     sizes = unit["sizes"]
     assert sizes["scattered"] == sizes["decoys"]
@@ -113,12 +118,12 @@ def test_duels_and_means_by_hand() -> None:
     assert value(units[0], "dance", ADAPTIVE[0]) is None
 
 
-def fought(model: str, control: str, measure: Measure) -> Duel:
-    return duel(comparison.selected(RECORD, "gradient", model), control, measure)
+def fought(setting: str, control: str, measure: Measure) -> Duel:
+    return duel(selected(RECORD, "gradient", setting), control, measure)
 
 
-def mean(model: str, arm: str, measure: Measure) -> float:
-    found = average(comparison.selected(RECORD, "gradient", model), arm, measure)
+def mean(setting: str, arm: str, measure: Measure) -> float:
+    found = average(selected(RECORD, "gradient", setting), arm, measure)
     assert found is not None
     return found
 
@@ -144,7 +149,7 @@ def test_what_the_page_says_of_digits() -> None:
         assert fought(model, control, measure) == Duel(0, 10)
     assert fought(model, "constant_range", sensitivity) == Duel(0, 10)
     assert fought(model, "scattered_range", sensitivity).verdict == "better"
-    integrated = comparison.selected(RECORD, "integrated_gradients", model)
+    integrated = selected(RECORD, "integrated_gradients", model)
     assert duel(integrated, "scattered_range", sensitivity).verdict == "worse"
     assert mean(model, "dance", ADAPTIVE[0]) > 3 * mean(model, "plain", ADAPTIVE[0])
 
