@@ -35,7 +35,8 @@ Out = Annotated[Path, typer.Option(help="Folder for the files that are written."
 Recipe = Annotated[str, typer.Argument(help="standard, noise, pgd, trades, sat, spat, …")]
 Name = Annotated[str, typer.Option(help="Of the model that comes out, e.g. cifar10-trades.")]
 Architecture = Annotated[
-    str, typer.Option(help="tiny, slim, small, resnet10, resnet18, mobilenet-v2, efficientnet-lite0.")
+    str,
+    typer.Option(help="tiny, slim, small, resnet10, resnet18, mobilenet-v2, efficientnet-lite0."),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter of the recipe: bound=4.")
