@@ -71,8 +71,8 @@ class Setting:
     """How every arm of one data set is trained and examined. bound: ℓ∞ grey levels.
 
     arms: those run unless others are asked for, where the data have what they need. take, test:
-    pictures for training and testing, 0 for all. points, attack_points: of a path in training and in its attack, 0 for the
-    recipe's own.
+    pictures for training and testing, 0 for all. points, attack_points: of a path in training and
+    in its attack, 0 for the recipe's own.
     """
 
     architecture: str
