@@ -6,7 +6,7 @@ method proves, so it is the same number on every machine, whatever the float sea
 Both methods are symmetric, upper(S, n) = 1 − lower(n − S, n), so only lower bounds are computed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -17,7 +17,8 @@ from flint import arb
 from numpy.typing import NDArray
 from scipy import special
 
-from certify.binomial import tail_at_most
+from certify.binomial import tails_at_most
+from certify.distinct import distinct
 from certify.exact import ball, decimal
 from certify.fields import require
 from certify.search import largest
@@ -64,14 +65,15 @@ def split(votes_kept: bool) -> Split:
 class Method:
     """A way to bound a probability from successes among independent trials.
 
-    guess(successes, trials, failure_probability) approximates lower bounds in floats; test(
-    successes, trials, failure_probability) is a function of a ball that is True only if every
-    number in it is a valid lower bound, two-sided at that failure probability. It is asked about
-    numbers strictly between 0 and the observed frequency.
+    guess(successes, trials, failure_probability) approximates lower bounds in floats; tests(
+    successes, trials, failure_probability, guesses) gives for each count a function of a ball that
+    is True only if every number in it is a valid lower bound, two-sided at that failure
+    probability. It is asked about numbers strictly between 0 and the observed frequency, and
+    answers soonest about the guess, a multiple of 2^-40.
     """
 
     guess: Callable[[Floats, int, float], Floats]
-    test: Callable[[int, int, Fraction], Callable[[arb], bool]]
+    tests: Callable[[Units, int, Fraction, Floats], Iterator[Callable[[arb], bool]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,34 +149,30 @@ def lower_bounds(
     """The lower halves of `bounds`. The upper bound of n is ONE less the lower of trials − n."""
     inside = bool(np.all((successes >= 0) & (successes <= trials)))
     require(inside, "successes", successes.tolist(), f"lie in 0..{trials}")
-    values, index = np.unique(successes, return_inverse=True)
+    values, index = distinct(successes)
     widening = -int(-slack * ONE // 1)
     proven = _proven(values, trials, METHODS[confidence], failure_probability)
     return np.maximum(proven - widening, 0)[index]
 
 
 def _proven(successes: Units, trials: int, method: Method, failure: Fraction) -> Units:
-    guesses = np.zeros(len(successes))
-    some = successes > 0
-    guesses[some] = method.guess(successes[some].astype(np.float64), trials, float(failure))
-    units = [
-        _proven_unit(count, trials, method, failure, guess)
-        for count, guess in zip(successes.tolist(), (guesses * ONE).tolist(), strict=True)
+    proven, some = np.zeros(len(successes), dtype=np.int64), successes > 0
+    counts = successes[some]
+    guesses = method.guess(counts.astype(np.float64), trials, float(failure)) * ONE
+    starts = np.clip(np.nan_to_num(np.floor(guesses)), 1, ONE - 1).astype(np.int64)
+    tests = method.tests(counts, trials, failure, starts / ONE)
+    proven[some] = [
+        _proven_unit(count, trials, test, start)
+        for count, test, start in zip(counts.tolist(), tests, starts.tolist(), strict=True)
     ]
-    return np.array(units, dtype=np.int64)
+    return proven
 
 
-def _proven_unit(
-    successes: int, trials: int, method: Method, failure: Fraction, guess: float
-) -> int:
-    if not successes:
-        return 0
-    test = method.test(successes, trials, failure)
-
+def _proven_unit(successes: int, trials: int, test: Callable[[arb], bool], start: int) -> int:
     def proves(unit: int) -> bool:
         return unit * trials < successes * ONE and test(unit * _GRID)
 
-    return largest(proves, guess, ONE)
+    return largest(proves, start, ONE)
 
 
 def _sequence_guess(successes: Floats, trials: int, failure: float) -> Floats:
@@ -189,15 +187,22 @@ def _sequence_guess(successes: Floats, trials: int, failure: float) -> Floats:
     return low
 
 
-def _sequence_test(successes: int, trials: int, failure: Fraction) -> Callable[[arb], bool]:
+def _sequence_tests(
+    successes: Units, trials: int, failure: Fraction, near: Floats
+) -> Iterator[Callable[[arb], bool]]:
     """Beta-binomial mixture: ∫∏Bern(q)dBeta(½, ½)(q) ≥ ∏Bern(p)/failure, p below the frequency.
 
     The ratio is a nonnegative martingale under p that starts at 1, so with probability 1 − failure
     it never reaches 1/failure, at any number of trials (Ville). Reference: Robbins, Annals of
     Mathematical Statistics 41(5), 1970; Howard et al., arXiv:1810.08240, section 3.
     """
-    rest = trials - successes
-    level = _log_gamma(successes) + _log_gamma(rest) + _sequence_level(trials, failure)
+    alike = _sequence_level(trials, failure)
+    for count in successes.tolist():
+        yield _sequence_test(count, trials - count, alike)
+
+
+def _sequence_test(successes: int, rest: int, alike: arb) -> Callable[[arb], bool]:
+    level = _log_gamma(successes) + _log_gamma(rest) + alike
     return lambda p: bool(successes * p.log() + rest * (1 - p).log() <= level)
 
 
@@ -217,17 +222,19 @@ def _exact_guess(successes: Floats, trials: int, failure: float) -> Floats:
     return np.asarray(special.betaincinv(successes, trials - successes + 1, failure / 2))
 
 
-def _exact_test(successes: int, trials: int, failure: Fraction) -> Callable[[arb], bool]:
+def _exact_tests(
+    successes: Units, trials: int, failure: Fraction, near: Floats
+) -> Iterator[Callable[[arb], bool]]:
     """Clopper–Pearson: P(Binomial(trials, p) ≥ successes) ≤ failure / 2.
 
     Reference: Clopper & Pearson, Biometrika 26(4), 1934.
     """
-    return tail_at_most(successes, trials, ball(failure / 2))
+    return tails_at_most(successes, trials, ball(failure / 2), near)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "anytime": Method(_sequence_guess, _sequence_test),
-        "fixed": Method(_exact_guess, _exact_test),
+        "anytime": Method(_sequence_guess, _sequence_tests),
+        "fixed": Method(_exact_guess, _exact_tests),
     }
 )

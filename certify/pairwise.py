@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from certify import curve
 from certify.ball import EUCLIDEAN, NormBall
 from certify.confidence import ONE, Budget, Units
+from certify.distinct import distinct
 from certify.evidence import Evidence
 from certify.exact import UndecidedError, floor
 from certify.noise import Law
@@ -60,39 +61,50 @@ def count(evidence: Evidence, reported: tuple[int, ...]) -> Pairs | None:
     shared = np.zeros((len(rows), len(others)), dtype=np.int64)
     for block in evidence.rows():
         words = _words(block)
-        columns = words[others]
-        for row, mine in zip(shared, words[rows], strict=True):
-            row += np.bitwise_count(mine & columns).sum(axis=1, dtype=np.int64)
+        columns = np.ascontiguousarray(words[:, others])
+        both, ones = np.empty_like(columns), np.empty(columns.shape, dtype=np.uint8)
+        for row, mine in zip(shared, words.T[rows], strict=True):
+            np.bitwise_count(np.bitwise_and(mine[:, None], columns, out=both), out=ones)
+            # Three words have at most 192 ones, which still fit into the byte.
+            threes = ones[0::3] + ones[1::3]
+            threes += ones[2::3]
+            row += threes.sum(axis=0, dtype=np.uint16)
     return Pairs(counts[rows][:, None] - shared, counts[others][None, :] - shared)
 
 
 def _words(votes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Each feature's votes as bits, 64 samples to a word: counting them beats multiplying."""
+    """Votes as bits, (words, features): 64 samples to a word, a multiple of three words."""
     packed = np.packbits(votes.T, axis=1)
-    return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).copy().view(np.uint64)
+    padded = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 24))).copy()
+    return np.ascontiguousarray(padded.view(np.uint64).T)
 
 
 def radii(
     pairs: Pairs, features: int, budget: Budget, law: Law, norm: NormBall = EUCLIDEAN
 ) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    either = np.concatenate([pairs.inside_only, budget.samples - pairs.outside_only])
-    lower, complement = np.split(budget.pairs_lower(either, features), 2)
-    return curve_of(pair_radii(lower, ONE - complement, law, norm))
+    (inside, rows), (outside, columns) = distinct(pairs.inside_only), distinct(pairs.outside_only)
+    either = np.concatenate([inside, budget.samples - outside])
+    lower, complement = np.split(budget.pairs_lower(either, features), [len(inside)])
+    low, high = _quantiles(lower, law, norm), _quantiles(ONE - complement, law, norm, up=True)
+    return curve_of(_halved(low[rows] - high[columns]))
 
 
 def pair_radii(
     lower: Units, upper: Units, law: Law, norm: NormBall = EUCLIDEAN
 ) -> NDArray[np.int64]:
     """(F⁻¹(lower) − F⁻¹(upper))/2 in the norm, rounded down strictly, in units of 10^-7."""
+    return _halved(_quantiles(lower, law, norm) - _quantiles(upper, law, norm, up=True))
+
+
+def _halved(gaps: Units) -> Units:
+    """Pair radii from gaps between quantiles; less one, so that what is level counts as open."""
+    return np.asarray(np.maximum((gaps - 1) >> _FINER_BITS, 0))
+
+
+def _quantiles(probabilities: Units, law: Law, norm: NormBall, *, up: bool = False) -> Units:
+    """F⁻¹/2 in the norm, in units of 2^-20 of the grid's, rounded outward."""
     unit = UNITS_PER_INTENSITY / (2 * norm.stretch(law.link_norm))
-    gap = _quantiles(lower, law, unit) - _quantiles(upper, law, unit, up=True)
-    # Less one, so that what is exactly level counts as open.
-    return np.asarray(np.maximum((gap - 1) >> _FINER_BITS, 0))
-
-
-def _quantiles(probabilities: Units, law: Law, unit: arb, *, up: bool = False) -> Units:
-    """F⁻¹ in units of 2^-20 of the grid's, rounded outward."""
     values, index = np.unique(probabilities, return_inverse=True)
     return np.array([_quantile(value, law, unit, up) for value in values.tolist()])[index]
 
@@ -111,15 +123,18 @@ def curve_of(pair_radii: NDArray[np.int64]) -> list[int]:
 
     That is the least v for which peeling the pairs of radius ≤ v leaves something.
     """
-    values, index = np.unique(pair_radii, return_inverse=True)
-    ranks = index.reshape(pair_radii.shape).astype(np.int32)
+    values, places = distinct(pair_radii)
+    ranks = places.astype(np.int32)
     by_row, by_column = np.sort(ranks, axis=1), np.sort(ranks, axis=0)
 
     def radius(swaps: int) -> int:
         # At v, `swaps` rows and as many columns must each have that many pairs of radius ≤ v.
         sides = by_row[:, swaps - 1], by_column[swaps - 1]
-        low = int(max(np.partition(side, swaps - 1)[swaps - 1] for side in sides))
-        high, left = len(values) - 1, ranks
+        least = [np.argpartition(side, swaps - 1)[:swaps] for side in sides]
+        low = int(max(side[first].max() for side, first in zip(sides, least, strict=True)))
+        # There, at the latest, the first of both sides are a violation.
+        high = int(ranks[np.ix_(*least)].max())
+        left = ranks[np.ix_(*(np.flatnonzero(side <= high) for side in sides))]
         while low < high:
             middle = (low + high) // 2
             rows, columns = peeled(left <= middle, swaps)
