@@ -25,7 +25,7 @@ from certify.laws.gaussian import Gaussian
 from certify.laws.generalized_normal import GeneralizedNormal
 from certify.laws.laplace import Laplace
 from certify.laws.law import GREY_LEVELS, LARGEST_SCALE, SMALLEST_SCALE, Law, LawType
-from certify.randomness import words
+from certify.randomness import words, words_at
 
 __all__ = [
     "GREY_LEVELS",
@@ -120,8 +120,8 @@ def draw(law_table: Table, key: int, sample: int, entries: int) -> NDArray[np.in
     word e of space 1. Nothing but (key, sample, entry) decides a value.
     """
     quarters = words(key, sample, 0, -(-entries // 4)).astype("<u8", copy=False).view("<u2")
-    values: NDArray[np.int16] = law_table.slots[quarters[:entries]]
+    values: NDArray[np.int16] = law_table.slots.take(quarters[:entries])
     left = np.flatnonzero(values == LEFTOVER)
-    full = words(key, sample, 1, entries)[left]
+    full = words_at(key, sample, 1, left)
     values[left] = law_table.first + np.searchsorted(law_table.residual, full, side="right")
     return values

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certify.randomness import fresh_key, words
+from certify.randomness import CHEAP, fresh_key, words, words_at
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "philox.json").read_text())
 MASK = (1 << 64) - 1
@@ -43,6 +44,22 @@ def test_second_implementation_meets_random123(vector: dict[str, list[str]]) -> 
 def test_a_word_is_its_block_and_lane(key: int, sample: int, space: int, word: int) -> None:
     block = philox([word // 4 + 1, sample, space, 0], [key & MASK, key >> 64])
     assert int(words(key, sample, space, word + 1)[word]) == block[word % 4]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    key=st.integers(0, 2**128 - 1),
+    sample=st.sampled_from([0, 5, 2**63 - 1, 2**63, 2**64 - 1]),
+    space=st.integers(0, 2),
+    places=st.sets(st.integers(0, CHEAP + 40), max_size=20),
+)
+def test_words_here_and_there_are_those_of_all(
+    key: int, sample: int, space: int, places: set[int]
+) -> None:
+    for asked in (places, {*places, CHEAP}):
+        here = np.array(sorted(asked), dtype=np.intp)
+        everything = words(key, sample, space, CHEAP + 41)
+        np.testing.assert_array_equal(words_at(key, sample, space, here), everything[here])
 
 
 def test_samples_beyond_2_to_the_63_do_not_collide() -> None:
