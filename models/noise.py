@@ -27,7 +27,7 @@ class Drawer:
     def __init__(self, table: Table, device: torch.device) -> None:
         self.first = table.first
         self.slots = torch.from_numpy(table.slots.copy()).to(device)
-        thresholds = torch.tensor([_signed(int(t)) for t in table.residual], device=device)
+        thresholds = torch.tensor([signed(int(t)) for t in table.residual], device=device)
         self.residual = thresholds ^ SIGN  # now signed order is unsigned order
         self.device = device
 
@@ -63,7 +63,7 @@ def philox(block: Tensor, sample: Tensor, space: int, key: int) -> tuple[Tensor,
             _multiply(a, MULTIPLIERS[0]),
             _multiply(c, MULTIPLIERS[1]),
         )
-        a, b, c, d = high_c ^ b ^ _signed(low), low_c, high_a ^ d ^ _signed(high), low_a
+        a, b, c, d = high_c ^ b ^ signed(low), low_c, high_a ^ d ^ signed(high), low_a
         low, high = (low + WEYL[0]) & WORD, (high + WEYL[1]) & WORD
     return a, b, c, d
 
@@ -76,9 +76,9 @@ def _multiply(x: Tensor, constant: int) -> tuple[Tensor, Tensor]:
     # Three numbers below 2^32: no carry is lost.
     carry = ((low >> 32) & HALF) + (mixed & HALF) + (other & HALF)
     high = x1 * c1 + ((mixed >> 32) & HALF) + ((other >> 32) & HALF) + (carry >> 32)
-    return high, x * _signed(constant)
+    return high, x * signed(constant)
 
 
-def _signed(word: int) -> int:
+def signed(word: int) -> int:
     """Return the int64 with the bits of an unsigned 64-bit word."""
     return word - (1 << 64) if word >> 63 else word

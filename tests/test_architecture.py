@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 THIRD_PARTY = {
     "certify": {"numpy", "scipy", "flint", "rfc8785", "cryptography"},
-    "models": {"numpy", "scipy", "torch", "PIL", "safetensors", "captum", "pyautoattack"},
+    "models": {"numpy", "scipy", "torch", "PIL", "safetensors", "captum", "pyautoattack", "triton"},
 }
 FORBIDDEN = {"pickle", "shelve", "dill", "marshal"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40
@@ -55,6 +55,16 @@ def test_third_parties_are_the_declared_few(package: str) -> None:
     found = {m.split(".")[0] for p in (ROOT / package).rglob("*.py") for m in imported(p)}
     found -= set(PACKAGES) | set(sys.stdlib_module_names)
     assert found <= THIRD_PARTY[package]
+
+
+def test_only_kernels_need_triton() -> None:
+    """And nothing imports a kernel but inside of a function that needs a GPU."""
+    needing = {path for path in MODULES if "triton" in set(imported(path))}
+    assert needing and all(path.parent.name == "kernels" for path in needing)
+    kernels = {f"models.kernels.{path.stem}" for path in needing}
+    for path in set(MODULES) - needing:
+        at_import = {node.module for node in tree(path).body if isinstance(node, ast.ImportFrom)}
+        assert not at_import & kernels, path
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
