@@ -66,6 +66,9 @@ Scale = Annotated[float, typer.Option(help="Of the certificates' noise; 0: the c
 Bound = Annotated[float, typer.Option(help="Size of attacks, ℓ∞ grey levels.")]
 Steps = Annotated[int, typer.Option(help="Of each attack.")]
 Restarts = Annotated[int, typer.Option(help="Of each attack; the worst end counts.")]
+Plots = Annotated[
+    bool, typer.Option("--plots", help="Draw it, too; PGD then tries smaller bounds as well.")
+]
 
 
 def train(
@@ -120,6 +123,7 @@ def evaluate(
     bound: Bound = 8.0,
     steps: Steps = 20,
     restarts: Restarts = 2,
+    plots: Plots = False,
     device: Device = "auto",
     out: Out = Path("out"),
 ) -> None:
@@ -128,7 +132,8 @@ def evaluate(
     Example: affidavit evaluate digits-tiny --data digits:examples/digits --explained 4
 
     Accuracy, PGD and AutoAttack; the three attacks of Ghorbani et al. on the gradient and
-    integrated gradients; certified radius and overlap. Writes evaluation.json.
+    integrated gradients; certified radius and overlap. Writes evaluation.json, with --plots also
+    evaluation.png: accuracy attacked and certified, overlap, attacked maps, of both models.
     """
     options = dict(locals())
     with complaints(), _asked():
@@ -139,6 +144,8 @@ def evaluate(
         path = out / "evaluation.json"
         path.write_text(json.dumps({"examinations": made}, indent=1) + "\n", encoding="utf-8")
         said.print(path, highlight=False)
+        if plots:
+            said.print(_drawn(made, out / "evaluation.png"), highlight=False)
 
 
 @contextmanager
@@ -215,6 +222,7 @@ def _examined(known: Sequence[Card], options: dict[str, Any]) -> list[dict[str, 
         **{name: options[name] for name in parts},
         pgd=Pgd(bound, bound / 4, steps, restarts),
         strength=Strength(steps=steps, restarts=restarts),
+        curve=options["plots"],
     )
     data, device, made = load(options["data"]), choose(options["device"]), []
     with said.status("looking") as status:
@@ -226,6 +234,16 @@ def _examined(known: Sequence[Card], options: dict[str, Any]) -> list[dict[str, 
 
 def _begun(status: Status, model: str, part: str) -> None:
     status.update(f"{model}: {part}")
+
+
+def _drawn(made: Sequence[dict[str, Any]], path: Path) -> Path:
+    from service.evaluation_picture import Unmeasured, picture
+
+    try:
+        picture(made).savefig(path, dpi=150)
+    except Unmeasured as error:
+        raise Impossible(str(error)) from error
+    return path
 
 
 def _table(made: Sequence[dict[str, Any]]) -> Table:

@@ -17,6 +17,7 @@ from service.cli import app
 
 ROOT = Path(__file__).parents[2]
 DIGITS = f"digits:{ROOT / 'examples' / 'digits'}"
+NOTHING = ("--attacked", "0", "--explained", "0", "--certified", "0")
 SHORT = ("--data", DIGITS, "--architecture", "tiny", "--epochs", "2", "--rate", "0.01")
 
 
@@ -71,12 +72,14 @@ def test_what_is_trained_is_listed_evaluated_and_certified(
         "--against",
         "digits-tiny",
         *quick,
+        "--plots",
         "--device",
         "cpu",
         "--out",
         tmp_path,
     )
     assert done.exit_code == 0, done.output
+    assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")
     assert "digits-noise" in done.output and "difference" in done.output
     made = json.loads((tmp_path / "evaluation.json").read_text())["examinations"]
     assert [each["model"] for each in made] == ["digits-noise", "digits-tiny"]
@@ -143,10 +146,16 @@ def test_what_cannot_be_trained_is_said(
             "samples is 0; it must be at least 1",
         ),
         (("digits-tiny", "--data", DIGITS, "--scale", "-1"), "scale is -1.0; it must not be neg"),
+        (
+            ("digits-tiny", "--data", DIGITS, "--plots", "--clean", "9", *NOTHING),
+            "nothing was measured that can be drawn; ask for attacked, explained or certified",
+        ),
     ],
 )
-def test_what_cannot_be_measured_is_said(arguments: tuple[str, ...], words: str) -> None:
-    done = run("evaluate", *arguments)
+def test_what_cannot_be_measured_is_said(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    done = run("evaluate", *arguments, "--out", tmp_path)
     assert done.exit_code == 2, done.output
     assert words in done.output
 
