@@ -5,6 +5,7 @@ in its batch however the work is cut.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from msgspec.structs import replace
@@ -23,20 +24,22 @@ class Pace:
         self.chunk_seconds = chunk_seconds
         self.workers = workers
         # Told of every chunk and the seconds that it took.
-        self.listeners: list[Callable[[Request, float], None]] = []
+        self.listeners: list[Callable[[Work, float], None]] = []
         # Told of every time that memory did not suffice.
         self.halved: list[Callable[[], None]] = []
         self._rates: dict[tuple[str, int, str], float] = {}
         self._most: dict[tuple[str, int, int], int] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
-        """Learn from one finished chunk, which counts half. Only samples count."""
-        if not isinstance(request, Draw | Average) or seconds <= 0:
+        """Learn from one finished chunk, which counts half. A lane left empty takes as long as one
+        with a sample, so lanes are what counts."""
+        work = Work.of(request)
+        if work is None or not work.samples or seconds <= 0:
             return
         for listener in self.listeners:
-            listener(request, seconds)
-        key = _key(request.plan)
-        rate = (request.stop - request.start) / seconds
+            listener(work, seconds)
+        key = _key(work.plan)
+        rate = work.lanes / seconds
         self._rates[key] = 0.5 * (rate + self._rates.get(key, rate))
 
     def samples_per_second(self, plan: Plan) -> float | None:

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from certify.evidence import Evidence
 from certify.plan import Plan
 from models.decoys.part import Part
 from models.decoys.search import Search
+from models.lanes import Piece
 from models.registry import UnknownModel
 from models.weights import WeightsError
 from service.messages import (
@@ -29,6 +30,7 @@ from service.messages import (
     Danced,
     Draw,
     Drawn,
+    DrawnTogether,
     Failure,
     Look,
     Looked,
@@ -38,6 +40,7 @@ from service.messages import (
     Request,
     Seek,
     Sought,
+    Together,
     typed,
 )
 
@@ -85,6 +88,7 @@ class Sampler(Protocol):
     def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
     def average(self, plan: Plan, image: Picture, start: int, stop: int) -> NDArray[np.float64]: ...
     @property
+    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]: ...
     def dancer(self) -> Dancer: ...
 
 
@@ -145,7 +149,7 @@ class Desk:
             if not is_memory(error) or isinstance(request, Ping):
                 raise
         # Outside of the handler, whose traceback holds on to what the failed try had taken.
-        needed = request.plan.model if isinstance(request, Draw | Average) else request.model
+        needed = _model(request)
         self._samplers = {name: s for name, s in self._samplers.items() if name == needed}
         gc.collect()
         self._hardware.relieve()
@@ -157,6 +161,8 @@ class Desk:
             return self.ready()
         image = typed(request.image, np.uint8)
         if isinstance(request, Seek | Dance):
+        if isinstance(request, Together):
+            return self._draw_together(request)
             return _danced(self._sampler(request.model).dancer, request, image)
         if isinstance(request, Look):
             seen = self._sampler(request.model).look(image, request.target, request.attribution)
@@ -170,12 +176,28 @@ class Desk:
     def _sampler(self, model: str) -> Sampler:
         if model not in self._samplers:
             self._samplers[model] = self._load(model)
+    def _draw_together(self, request: Together) -> Reply:
+        pieces = [_piece(draw) for draw in request.draws]
+        drawn = self._sampler(_model(request)).draw_together(pieces)
+        return DrawnTogether(tuple(Drawn.of(evidence) for evidence in drawn))
+
         return self._samplers[model]
 
 
 def _danced(dancer: Dancer, request: Seek | Dance, image: Picture) -> Reply:
     if isinstance(request, Seek):
         found = dancer.outlook(image, request.search, request.shown)
+def _model(request: Look | Draw | Together | Average | Seek | Dance) -> str:
+    """The network that a request needs. Draws together are of one; the sampler sees to it."""
+    if isinstance(request, Together):
+        return request.draws[0].plan.model
+    return request.plan.model if isinstance(request, Draw | Average) else request.model
+
+
+def _piece(draw: Draw) -> Piece:
+    return Piece(draw.plan, typed(draw.image, np.uint8), draw.start, draw.stop)
+
+
         return Sought(found.count, found.deviation, found.limit, Array.of(found.pictures))
     target, base = request.target, request.attribution
     return Danced.of(dancer.part(image, target, request.search, base, request.start, request.stop))

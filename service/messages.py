@@ -1,9 +1,8 @@
 """What the api process and a worker say to each other, as data.
 
-One frame holds one Envelope: the version of this file, a ticket, and a message. A reply carries the
-ticket of its request. Messages are a closed list, told apart by `op`; unknown fields, unknown
-operations and other versions are refused. Arrays travel as shape, type and bytes; nothing that
-comes over the wire can name code.
+Messages are a closed list, told apart by `op`; unknown fields and unknown operations are refused.
+Arrays travel as shape, type and bytes; nothing that comes over the wire can name code. How they
+travel: `service.frames`.
 """
 
 import math
@@ -20,8 +19,8 @@ from models.decoys.part import Part
 from models.decoys.records import Records
 from models.decoys.search import Search
 
-VERSION = 1
-LARGEST_FRAME = 256 << 20
+# Draws in one message. Where one of them fails, all are done again.
+MOST_TOGETHER = 32
 
 Type = Literal["uint8", "int32", "int64", "float32", "float64"]
 TYPES: tuple[str, ...] = get_args(Type)
@@ -93,6 +92,12 @@ class Draw(Message, frozen=True, tag="draw"):
 
 
 class Average(Message, frozen=True, tag="average"):
+class Together(Message, frozen=True, tag="together"):
+    """Draws of several requests that share batches; see `models.lanes.company`."""
+
+    draws: Annotated[tuple[Draw, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)]
+
+
     """Sum of the gridded maps of the samples `start` to `stop` of a plan."""
 
     plan: Plan
@@ -175,6 +180,12 @@ class Drawn(Message, frozen=True, tag="drawn"):
 
 
 class Averaged(Message, frozen=True, tag="averaged"):
+class DrawnTogether(Message, frozen=True, tag="drawn-together"):
+    """Reply to Together: that of each draw, in their order."""
+
+    parts: tuple[Drawn, ...]
+
+
     """Reply to Average: the sum per feature, float64 (features,)."""
 
     total: Array
@@ -225,16 +236,8 @@ class Failure(Message, frozen=True, tag="failure"):
     detail: str
 
 
-Request = Ping | Look | Draw | Average | Seek | Dance
-Reply = Ready | Looked | Drawn | Averaged | Sought | Danced | Failure
-
-
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one frame holds. The body stays raw until the version is known to be ours."""
-
-    version: int
-    ticket: Count
-    body: msgspec.Raw
+Request = Ping | Look | Draw | Together | Average | Seek | Dance
+Reply = Ready | Looked | Drawn | DrawnTogether | Averaged | Sought | Danced | Failure
 
 
 Element = TypeVar("Element", bound=np.generic)
@@ -245,41 +248,3 @@ def typed(array: Array, dtype: type[Element]) -> NDArray[Element]:
     if array.type != np.dtype(dtype).name:
         raise BadMessage(f"expected an array of {np.dtype(dtype).name}, got {array.type}")
     return cast("NDArray[Element]", array.open())
-
-
-def encode(ticket: int, message: Request | Reply) -> bytes:
-    """One frame."""
-    body = msgspec.Raw(msgspec.msgpack.encode(message))
-    return msgspec.msgpack.encode(Envelope(VERSION, ticket, body))
-
-
-_ENVELOPE = msgspec.msgpack.Decoder(Envelope)
-_REQUEST: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
-_REPLY: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
-
-
-def decode_request(frame: bytes) -> tuple[int, Request]:
-    """Ticket and request of a frame; BadMessage says what is wrong with it."""
-    return _decode(frame, _REQUEST)
-
-
-def decode_reply(frame: bytes) -> tuple[int, Reply]:
-    """Ticket and reply of a frame; BadMessage says what is wrong with it."""
-    return _decode(frame, _REPLY)
-
-
-Body = TypeVar("Body", Request, Reply)
-
-
-def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[Body]) -> tuple[int, Body]:
-    try:
-        envelope = _ENVELOPE.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadMessage(f"not an envelope: {error}") from None
-    if envelope.version != VERSION:
-        rule = f"this process speaks version {VERSION}"
-        raise BadMessage(f"message of version {envelope.version}; {rule}", envelope.ticket)
-    try:
-        return envelope.ticket, decoder.decode(envelope.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadMessage(f"not a message: {error}", envelope.ticket) from None

@@ -15,8 +15,8 @@ from prometheus_client import (
 )
 
 from certify import wording
+from service.chunks import Work
 from service.jobs.running import Running, SetAside, Taken
-from service.messages import Average, Draw, Request
 from service.pipeline import Certified
 from service.pool import Health
 
@@ -61,6 +61,12 @@ class Metrics:
         self.samples = Counter(
             "affidavit_samples",
             "noise samples drawn; its rate is samples/s",
+            ("model",),
+            registry=own,
+        )
+        self.lanes = Counter(
+            "affidavit_lanes",
+            "pictures computed, lanes without a sample included; samples over lanes is the fill",
             ("model",),
             registry=own,
         )
@@ -123,14 +129,12 @@ class Metrics:
             registry=own,
         )
 
-    def chunk(self, request: Request, seconds: float) -> None:
-        """A worker has finished a chunk in so many seconds."""
-        if not isinstance(request, Draw | Average):
-            return
-        samples, lanes = request.stop - request.start, request.plan.recipe.lanes
-        self.samples.labels(request.plan.model).inc(samples)
-        self.chunk_seconds.labels(request.plan.model).observe(seconds)
-        self.batch_fill.observe(samples / (-(-samples // lanes) * lanes))
+    def chunk(self, work: Work, seconds: float) -> None:
+        """A worker has finished a chunk, of one request or of several, in so many seconds."""
+        self.samples.labels(work.plan.model).inc(work.samples)
+        self.lanes.labels(work.plan.model).inc(work.lanes)
+        self.chunk_seconds.labels(work.plan.model).observe(seconds)
+        self.batch_fill.observe(work.fill)
 
     def job(self, ended: Running) -> None:
         """A job, or a certificate that only a request waited for, has ended here."""

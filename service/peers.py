@@ -4,9 +4,9 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from service.messages import Ping, Ready, Request
+from service.messages import Ping, Ready
 from service.pool import Member, State
-from service.schedule import Answer, Job
+from service.schedule import Answer, Share
 from service.supervision import Seat
 
 # A worker that has nothing to do and does not answer for so many heartbeats is hung.
@@ -28,13 +28,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Task:
-    """A request at work: its ticket, whose it is, since when, and how long it waited before."""
+    """A message at work: its ticket, what is in it and whose that is, and since when."""
 
     ticket: int
-    job: Job
-    request: Request
+    shares: tuple[Share, ...]
     began: float
-    waited: float
+
+    @property
+    def ping(self) -> bool:
+        """Whether it only asks if anybody is there."""
+        return isinstance(self.shares[0].request, Ping)
 
     @property
     def age(self) -> float:
@@ -60,7 +63,7 @@ class Peer:
     @property
     def at_work(self) -> bool:
         """Whether it is at something other than answering a ping."""
-        return self.task is not None and not isinstance(self.task.request, Ping)
+        return self.task is not None and not self.task.ping
 
     @property
     def quiet_for(self) -> float:

@@ -165,8 +165,8 @@ class ChunkedPool(ABC):
         evidence = Evidence.empty(plan.features, plan.votes_only)
         async with aclosing(self.draw_parts(plan, image, start, stop)) as parts:
             async for part in parts:
-                evidence = evidence.merge(part)
-        return evidence
+                evidence.add(part)
+        return evidence.whole()
 
     async def average(
         self, plan: Plan, image: Picture, start: int, stop: int
@@ -250,7 +250,8 @@ class LocalPool(ChunkedPool):
             self._desk = self._open_desk()
         began = time.monotonic()
         reply = self._desk.answer(request)
-        self.pace.observe(request, time.monotonic() - began)
+        if not isinstance(reply, Failure):
+            self.pace.observe(request, time.monotonic() - began)
         return reply
 
 

@@ -2,17 +2,21 @@
 
 A job is quick until it has handed out a few requests; quick jobs go first, so that an explanation
 does not wait behind a certificate of hours, and every so many turns a long job goes first all the
-same. Pure bookkeeping and no sockets, so that fairness and cancelling can be tested by
-hand.
+same. Lanes that a request would leave empty are filled from those that wait, without counting as a
+turn. Pure bookkeeping and no sockets, so that fairness and cancelling can be tested by hand.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from models.lanes import Company, company
 from service import tracing
-from service.messages import Reply, Request
+from service.messages import Draw, Reply, Request
 
 Answer = tuple[Request, Reply]
 
@@ -23,13 +27,29 @@ QUICK_TURNS, QUICK_IN_A_ROW = 4, 3
 MOST_LOSSES = 3
 
 
+@dataclass(frozen=True)
+class Share:
+    """A request that was handed out: whose it is, how many seconds it had waited, and whether
+    others may be in one message with it."""
+
+    job: "Job"
+    request: Request
+    waited: float
+    sociable: bool = True
+
+
 class Job:
-    """One caller's work: requests still to hand out, requests at work, answers to be read."""
+    """One caller's work: requests still to hand out, requests at work, answers to be read.
+
+    What came back is handed out first, and alone: it may be what a worker failed at, and nobody
+    else shall fail for it.
+    """
 
     def __init__(self, work: Iterator[Request]) -> None:
         self._work = work
         self._next = next(work, None)
         self._returned: deque[Request] = deque()
+        self._rest: Request | None = None
         self._at_work = self._turns = self._losses = 0
         self._closed = False
         self._answers: asyncio.Queue[Answer | Exception] = asyncio.Queue()
@@ -39,7 +59,7 @@ class Job:
     @property
     def waiting(self) -> bool:
         """Whether there is a request to hand out."""
-        return bool(self._returned) or self._next is not None
+        return bool(self._returned) or self._coming is not None
 
     @property
     def quick(self) -> bool:
@@ -51,17 +71,49 @@ class Job:
         """Whether every request has been handed out, answered and read."""
         return not self.waiting and not self._at_work and self._answers.empty()
 
-    def take(self) -> Request:
+    @property
+    def _coming(self) -> Request | None:
+        return self._rest or self._next
+
+    @property
+    def _sociable(self) -> bool:
+        return not self._returned and not self._losses
+
+    def take(self) -> Share:
         """The next request, which now counts as at work; those that came back go first."""
-        if self._returned:
-            request = self._returned.popleft()
-        elif self._next is not None:
-            request, self._next = self._next, next(self._work, None)
-        else:
-            raise LookupError("this job has nothing left to hand out")
-        self._at_work += 1
+        sociable = self._sociable
         self._turns += 1
+        return self._out(self._returned.popleft() if self._returned else self._pop(), sociable)
+
+    def rides(self, with_: Company) -> bool:
+        """Whether the next request may share a batch with such plans."""
+        return (
+            self._sociable
+            and isinstance(self._coming, Draw)
+            and company(self._coming.plan) == with_
+        )
+
+    def ride(self, most: int) -> Share:
+        """At most so many samples of the next request, a draw, in lanes that cost nobody a turn."""
+        request = self._pop()
+        if isinstance(request, Draw) and request.stop - request.start > most:
+            cut = request.start + most
+            request, self._rest = replace(request, stop=cut), replace(request, start=cut)
+        return self._out(request, True)
+
+    def _pop(self) -> Request:
+        request = self._coming
+        if request is None:
+            raise LookupError("this job has nothing left to hand out")
+        if self._rest is not None:
+            self._rest = None
+        else:
+            self._next = next(self._work, None)
         return request
+
+    def _out(self, request: Request, sociable: bool) -> Share:
+        self._at_work += 1
+        return Share(self, request, self.waited(), sociable)
 
     def waited(self) -> float:
         """Seconds since its last request was handed out; a new wait begins."""
@@ -97,7 +149,7 @@ class Job:
 
     def close(self) -> None:
         """Hand out nothing more."""
-        self._closed, self._next = True, None
+        self._closed, self._next, self._rest = True, None, None
         self._returned.clear()
 
     async def read(self) -> Answer:
@@ -124,19 +176,32 @@ class Schedule:
     def drop(self, job: Job) -> None:
         """The job gets no more turns."""
         job.close()
-        for turns in (self._quick, self._long):
-            if job in turns:
-                turns.remove(job)
+        self._leave(job)
 
-    def take(self) -> tuple[Job, Request] | None:
+    def take(self) -> Share | None:
         """The next request and whose it is; None if nobody waits."""
         turns = self._whose()
         if not turns:
             return None
         job = turns.popleft()
-        request = job.take()
+        share = job.take()
         self.add(job)
-        return job, request
+        return share
+
+    def riders(self, share: Share, most: int) -> Iterator[Share]:
+        """At most so many draws for the lanes that a request would leave empty in its last batch,
+        from those whose turn comes first."""
+        draw = share.request
+        if not isinstance(draw, Draw) or not share.sociable:
+            return
+        room, with_ = (draw.start - draw.stop) % draw.plan.recipe.lanes, company(draw.plan)
+        for job in (*self._quick, *self._long):
+            while room and most and job.rides(with_):
+                rider = job.ride(room)
+                room, most = room - _samples(rider.request), most - 1
+                yield rider
+            if not job.waiting:
+                self._leave(job)
 
     def clear(self) -> tuple[Job, ...]:
         """Every waiting job, none of which gets another turn."""
@@ -145,6 +210,11 @@ class Schedule:
         self._long.clear()
         return jobs
 
+    def _leave(self, job: Job) -> None:
+        for turns in (self._quick, self._long):
+            if job in turns:
+                turns.remove(job)
+
     def _whose(self) -> deque[Job]:
         """Whose turn it is: quick or long jobs."""
         if self._quick and (not self._long or self._in_a_row < QUICK_IN_A_ROW):
@@ -152,3 +222,7 @@ class Schedule:
             return self._quick
         self._in_a_row = 0
         return self._long
+
+
+def _samples(request: Request) -> int:
+    return request.stop - request.start if isinstance(request, Draw) else 0

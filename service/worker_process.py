@@ -15,14 +15,8 @@ import zmq
 
 from models.devices import DeviceError, choose
 from service.desk import Desk, Device
-from service.messages import (
-    LARGEST_FRAME,
-    BadMessage,
-    Failure,
-    Reply,
-    decode_request,
-    encode,
-)
+from service.frames import LARGEST_FRAME, decode_request, encode
+from service.messages import BadMessage, Failure, Reply
 
 POLL_MILLISECONDS = 1000
 PR_SET_PDEATHSIG = 1

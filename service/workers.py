@@ -17,11 +17,13 @@ from pathlib import Path
 
 from service import tracing
 from service.chunks import Pace
+from service.dispatch import Dispatch, message
+from service.frames import decode_reply, encode
 from service.guests import MOST_GUESTS, Guest, place
-from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request, decode_reply, encode
+from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request
 from service.peers import Limits, Peer, Task
-from service.pool import ChunkedPool, Health, Member, WorkerLost, failure_error
-from service.schedule import Answer, Job, Schedule
+from service.pool import ChunkedPool, Health, Member, WorkerLost
+from service.schedule import Answer, Job, Share
 from service.supervision import Seat
 from service.wire import Wire
 
@@ -67,7 +69,7 @@ class WorkerPool(ChunkedPool):
         self._command = tuple(command)
         self._door = guests
         self._peers = [Peer(Seat(n, self._argv, self._ended)) for n in range(count)]
-        self._schedule = Schedule()
+        self._dispatch = Dispatch(self.pace)
         self._tickets = itertools.count(1)
         self._stopping = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -89,8 +91,7 @@ class WorkerPool(ChunkedPool):
     async def stop(self) -> None:
         """End the workers, fail what waits with WorkerLost, and leave nothing behind."""
         self._stopping.set()
-        for job in self._schedule.clear():
-            job.fail(WorkerLost("the service is stopping"))
+        self._dispatch.fail_waiting(WorkerLost("the service is stopping"))
         for peer in self._peers:
             peer.seat.terminate()
         if self._keepers:
@@ -116,36 +117,25 @@ class WorkerPool(ChunkedPool):
         """Each request with its reply, as they come; closing stops handing out more."""
         if self._wire is None:
             raise WorkerLost("the pool is not running; start() it first")
-        job = Job(work)
-        self._schedule.add(job)
-        self._dispatch()
+        job = self._dispatch.begin(work)
+        self._hand_out()
         try:
             while not job.finished:
                 yield await job.read()
         finally:
-            self._schedule.drop(job)
+            self._dispatch.end(job)
 
-    def _dispatch(self) -> None:
+    def _hand_out(self) -> None:
         for peer in self._peers:
-            if peer.idle and (turn := self._turn()):
-                self._hand(peer, *turn)
+            if peer.idle and (shares := self._dispatch.next()):
+                self._hand(peer, shares)
 
-    def _turn(self) -> tuple[Job, Request] | None:
-        """Who is next, with work that fits into memory as far as is known."""
-        while turn := self._schedule.take():
-            job, request = turn
-            if not (smaller := self.pace.recut(request)):
-                return turn
-            job.give_back(*smaller)
-            self._schedule.add(job)
-        return None
-
-    def _hand(self, peer: Peer, job: Job, request: Request) -> None:
+    def _hand(self, peer: Peer, shares: tuple[Share, ...]) -> None:
         if self._wire is None:
             return
         peer.spoken = time.monotonic()
-        peer.task = Task(next(self._tickets), job, request, time.monotonic(), job.waited())
-        sent = self._wire.send(peer.seat.name, encode(peer.task.ticket, request))
+        peer.task = Task(next(self._tickets), shares, time.monotonic())
+        sent = self._wire.send(peer.seat.name, encode(peer.task.ticket, message(shares)))
         sent.add_done_callback(lambda done: self._unsent(peer, done))
 
     def _unsent(self, peer: Peer, done: asyncio.Future[object]) -> None:
@@ -162,7 +152,7 @@ class WorkerPool(ChunkedPool):
                 if peer.seat.running and peer.seat.name == name:
                     peer.seat.hear()
                     self._heard(peer, frame)
-            self._dispatch()
+            self._hand_out()
 
     def _welcome(self, name: str) -> None:
         """A worker that somebody else runs says that it is there."""
@@ -198,24 +188,15 @@ class WorkerPool(ChunkedPool):
         task = peer.release()
         if task is None:
             return
-        tracing.worked(task.job.context, task.request, task.waited, task.age, peer.seat.name)
+        for share in task.shares:
+            tracing.worked(share.job.context, share.request, share.waited, task.age, peer.seat.name)
         peer.seat.prosper()
-        self.pace.observe(task.request, task.age)
         if not isinstance(reply, Failure):
-            task.job.settle(task.request, reply)
-        elif smaller := self.smaller(task.request, reply):
-            log.warning("%s: %s; its chunks are halved", peer.seat.name, reply.detail)
-            task.job.give_back(*smaller)
-            self._schedule.add(task.job)
-        else:
-            self._fail(task.job, failure_error(reply))
-            if isinstance(task.request, Ping):
-                log.error("%s is ended: %s", peer.seat.name, reply.detail)
-                peer.seat.kill()
-
-    def _fail(self, job: Job, error: Exception) -> None:
-        self._schedule.drop(job)
-        job.fail(error)
+            self.pace.observe(message(task.shares), task.age)
+        self._dispatch.answered(task.shares, reply, peer.seat.name)
+        if task.ping and isinstance(reply, Failure):
+            log.error("%s is ended: %s", peer.seat.name, reply.detail)
+            peer.seat.kill()
 
     def _ended(self, seat: Seat, fate: str) -> None:
         peer = next(peer for peer in self._peers if peer.seat is seat)
@@ -224,15 +205,17 @@ class WorkerPool(ChunkedPool):
         if task is None:
             return
         if self._stopping.is_set():
-            self._fail(task.job, WorkerLost(f"{fate} while at work; the service is stopping"))
-            return
-        lost = WorkerLost(f"{fate} while at work; it is started again")
-        if isinstance(task.request, Ping):
-            self._fail(task.job, lost)
+            self._fail(task, f"{fate} while at work; the service is stopping")
+        elif task.ping:
+            self._fail(task, f"{fate} while at work; it is started again")
         else:
-            task.job.lose(task.request, lost)
-            self._schedule.add(task.job)
-            self._dispatch()
+            lost = WorkerLost(f"{fate} while at work; it is started again")
+            self._dispatch.lost(task.shares, lost)
+            self._hand_out()
+
+    def _fail(self, task: Task, why: str) -> None:
+        for share in task.shares:
+            self._dispatch.fail(share.job, WorkerLost(why))
 
     async def _watch(self) -> None:
         while True:
@@ -250,8 +233,7 @@ class WorkerPool(ChunkedPool):
             self._served = time.monotonic()
         elif time.monotonic() - self._served > self.limits.patience:
             lost = f"no worker has been running for {self.limits.patience:g} s"
-            for job in self._schedule.clear():
-                job.fail(WorkerLost(lost))
+            self._dispatch.fail_waiting(WorkerLost(lost))
 
     async def _check(self, peer: Peer) -> Member:
         if peer.ready is None:
@@ -266,7 +248,7 @@ class WorkerPool(ChunkedPool):
 
     def _ping(self, peer: Peer) -> asyncio.Future[Answer]:
         job = Job(iter([Ping()]))
-        self._hand(peer, job, job.take())
+        self._hand(peer, (job.take(),))
         pulse = asyncio.ensure_future(job.read())
         pulse.add_done_callback(lambda done: done.cancelled() or done.exception())
         return pulse

@@ -19,7 +19,8 @@ from models.loading import Network
 from models.registry import card
 from service.chunks import Pace
 from service.desk import Desk
-from service.messages import Dance, Danced, Seek, Sought, decode_reply, decode_request, encode
+from service.frames import decode_reply, decode_request, encode
+from service.messages import Dance, Danced, Seek, Sought
 from service.pool import LocalPool
 from service.settings import Settings
 from tests.service.conftest import Client

@@ -1,11 +1,23 @@
 """The desk and its device: a pulse that went through it, and memory that runs out."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from certify.plan import Plan, Recipe
 from service.desk import Desk, Device, is_memory
-from service.messages import Array, Draw, Failure, Look, Looked, Ping, Ready
+from service.messages import (
+    Array,
+    Draw,
+    DrawnTogether,
+    Failure,
+    Look,
+    Looked,
+    Ping,
+    Ready,
+    Together,
+)
 from service.worker_process import open_desk
 from tests.service.fake_worker import IMAGE, Fake, plan
 
@@ -97,6 +109,27 @@ def test_a_real_network_whose_allocator_is_limited_draws_in_smaller_chunks(monke
             await pool.stop()
 
     assert asyncio.run(story()).digest() == whole(chosen, image, 0, 500).digest()
+
+
+def test_a_message_of_several_draws_is_answered_with_each_ones_evidence():
+    desk = open_desk("cpu")
+    image = torch.arange(16 * 16 * 3, dtype=torch.uint8).reshape(16, 16, 3).numpy()
+    sampler = desk._sampler("digits-tiny")
+    plans = [replace(drawing(sampler, image), target=target) for target in range(3)]
+    draws = [Draw(each, Array.of(image), 5, 18 + each.target) for each in plans]
+    reply = desk.answer(Together(tuple(draws)))
+    assert isinstance(reply, DrawnTogether)
+    for draw, part in zip(draws, reply.parts, strict=True):
+        assert part == desk.answer(draw)
+
+
+def test_draws_of_different_passes_are_refused_in_one_message():
+    desk = open_desk("cpu")
+    image = torch.arange(16 * 16 * 3, dtype=torch.uint8).reshape(16, 16, 3).numpy()
+    chosen = drawing(desk._sampler("digits-tiny"), image)
+    strict = replace(chosen, recipe=replace(chosen.recipe, lanes=1))
+    reply = desk.answer(Together(tuple(Draw(p, Array.of(image), 0, 2) for p in (chosen, strict))))
+    assert isinstance(reply, Failure) and reply.kind == "refused" and "share" in reply.detail
 
 
 def drawing(sampler, image) -> Plan:

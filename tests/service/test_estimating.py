@@ -101,7 +101,7 @@ def test_the_pace_is_that_of_all_workers_for_a_model_at_its_lanes() -> None:
         return order.noise.plan(registry.card("digits-tiny"), "0" * 64, 0)
 
     assert pace.samples_per_second(plan()) is None
-    pace.observe(Draw(plan(), Array.of(np.zeros((1, 1, 3), np.uint8)), 0, 50), 0.5)
+    pace.observe(Draw(plan(), Array.of(np.zeros((1, 1, 3), np.uint8)), 0, 64), 0.64)
     assert pace.samples_per_second(plan()) == 300
     assert pace.samples_per_second(plan(scale=0.5, cell=4)) == 300
     assert pace.samples_per_second(plan(strict=True)) is None

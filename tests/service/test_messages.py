@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from certify.evidence import VOTES_FEATURES, Evidence
 from service import messages
-from service.messages import Array, BadMessage, decode_reply, decode_request, encode
+from service.frames import VERSION, decode_reply, decode_request, encode
+from service.messages import Array, BadMessage
 from tests.service.fake_worker import IMAGE, plan
 
 PICTURE = Array.of(IMAGE)
@@ -19,9 +20,15 @@ REQUESTS = (
     messages.Look("fake", PICTURE, None),
     messages.Look("fake", PICTURE, 3),
     messages.Draw(plan(), PICTURE, 4, 9),
+    messages.Together(
+        (messages.Draw(plan(), PICTURE, 4, 9), messages.Draw(plan(1), PICTURE, 0, 3))
+    ),
     messages.Average(plan(), PICTURE, 0, 1),
 )
+VOTES = np.eye(6, dtype=bool)[:3]
+DRAWN = messages.Drawn.of(Evidence.from_votes(4, VOTES, np.zeros(3, np.int32)))
 REPLIES = (
+    messages.DrawnTogether((DRAWN, DRAWN)),
     messages.Ready(7, "cpu", 2, ("a", "b")),
     messages.Looked(PICTURE, 1, Array.of(np.ones((2, 3), np.float32))),
     messages.Averaged(Array.of(np.array([1.5, 2.5]))),
@@ -73,7 +80,7 @@ def test_array_of_the_wrong_type_is_refused():
         messages.typed(Array.of(np.zeros(2)), np.uint8)
 
 
-def _frame(version=messages.VERSION, ticket=5, **body):
+def _frame(version=VERSION, ticket=5, **body):
     packed = msgspec.Raw(msgspec.msgpack.encode(body))
     return msgspec.msgpack.encode({"version": version, "ticket": ticket, "body": packed})
 
@@ -81,9 +88,11 @@ def _frame(version=messages.VERSION, ticket=5, **body):
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (_frame(version=messages.VERSION + 1, op="ping"), "version 2; this process speaks"),
+        (_frame(version=VERSION + 1, op="ping"), f"version {VERSION + 1}; this process speaks"),
         (_frame(op="shell"), "shell"),
         (_frame(op="ping", extra=1), "extra"),
+        (_frame(op="together", draws=[]), "draws"),
+        (_frame(op="together", draws=[{"op": "ping"}]), "draws"),
         (_frame(op="look", model="m", image=3, target=None), "image"),
         (_frame(op="look", model="m" * 201, image=3, target=None), "model"),
         (encode(5, messages.Failure("error", "a reply is no request")), "failure"),

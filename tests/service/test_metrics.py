@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service import tracing
 from service.chunks import Pace
-from service.messages import Array, Draw, Ping
+from service.messages import Array, Draw, Ping, Together
 from service.metrics import Metrics
 from service.pool import WorkerLost
 from service.workers import WorkerPool
@@ -110,6 +110,18 @@ def test_chunks_are_counted_with_the_fill_of_their_batches() -> None:
     assert 'affidavit_samples_total{model="fake"} 10.0' in text
     assert 'affidavit_chunk_seconds_count{model="fake"} 2.0' in text
     assert "affidavit_batch_fill_sum 1.5" in text
+
+
+def test_draws_of_several_requests_fill_one_batch() -> None:
+    metrics, pace = Metrics(), Pace()
+    pace.listeners.append(metrics.chunk)
+    draws = [Draw(plan(n, lanes=8), Array.of(IMAGE), 0, n) for n in (3, 5, 6)]
+    pace.observe(Together(tuple(draws)), 0.5)
+    text = metrics.text().decode()
+    assert 'affidavit_samples_total{model="fake"} 14.0' in text
+    assert 'affidavit_lanes_total{model="fake"} 16.0' in text
+    assert 'affidavit_chunk_seconds_count{model="fake"} 1.0' in text
+    assert "affidavit_batch_fill_sum 0.875" in text
 
 
 def test_workers_and_jobs_are_looked_up_when_asked(client: Any, pool: Any, picture: bytes) -> None:

@@ -28,13 +28,13 @@ def test_jobs_take_turns_however_long_they_are():
     order = takes(schedule, 2)
     schedule.add(late)
     while turn := schedule.take():
-        order.append(turn[1].start)
+        order.append(turn.request.start)
     assert order == [0, 10, 1, 20, 2, 21, 3, 4]
 
 
 def takes(schedule, count):
     """Starts of the next requests handed out."""
-    return [schedule.take()[1].start for _ in range(count)]
+    return [schedule.take().request.start for _ in range(count)]
 
 
 def test_a_job_of_many_turns_lets_newcomers_go_first():
@@ -74,7 +74,7 @@ def test_what_came_back_goes_first_and_may_come_back_as_halves():
         halves = [Draw(plan(), PICTURE, 10, 11), Draw(plan(), PICTURE, 11, 12)]
         one.give_back(*halves)
         schedule.add(one)
-        order = [schedule.take()[1] for _ in range(3)]
+        order = [schedule.take().request for _ in range(3)]
         for request in order:
             one.settle(request, READY)
             await one.read()
@@ -87,12 +87,12 @@ def test_a_request_that_costs_too_many_workers_in_a_row_fails_its_job():
     async def story():
         one, lost = job(0, 1), RuntimeError("lost")
         for _ in range(MOST_LOSSES - 1):
-            one.lose(one.take(), lost)
-        one.settle(one.take(), READY)
+            one.lose(one.take().request, lost)
+        one.settle(one.take().request, READY)
         await one.read()
         for _ in range(MOST_LOSSES):
             assert one.waiting
-            one.lose(one.take(), lost)
+            one.lose(one.take().request, lost)
         with pytest.raises(RuntimeError, match="lost"):
             await one.read()
         return one.waiting
@@ -103,7 +103,7 @@ def test_a_request_that_costs_too_many_workers_in_a_row_fails_its_job():
 def test_what_comes_back_to_a_job_that_nobody_waits_for_stays_away():
     schedule, one = Schedule(), job(0, 1)
     schedule.add(one)
-    _, request = schedule.take()
+    request = schedule.take().request
     schedule.drop(one)
     one.lose(request, RuntimeError("lost"))
     schedule.add(one)
@@ -142,17 +142,17 @@ def test_a_dropped_job_gets_no_more_turns():
     gone, stays = job(0, 1, 2), job(10, 11)
     schedule.add(gone)
     schedule.add(stays)
-    assert schedule.take()[0] is gone
+    assert schedule.take().job is gone
     schedule.drop(gone)
     schedule.drop(gone)
-    assert [schedule.take()[1].start for _ in range(2)] == [10, 11]
+    assert [schedule.take().request.start for _ in range(2)] == [10, 11]
     assert schedule.take() is None
 
 
 def test_a_job_is_finished_when_everything_is_read():
     async def story():
         one = job(0, 1)
-        first, second = one.take(), one.take()
+        first, second = one.take().request, one.take().request
         one.settle(second, READY)
         one.settle(first, READY)
         read = [(await one.read())[0].start, (await one.read())[0].start]
@@ -164,7 +164,7 @@ def test_a_job_is_finished_when_everything_is_read():
 def test_a_failed_job_says_so_next_and_hands_out_nothing():
     async def story():
         one = job(0, 1, 2)
-        one.settle(one.take(), READY)
+        one.settle(one.take().request, READY)
         one.take()
         one.fail(RuntimeError("lost"))
         assert not one.waiting
@@ -188,7 +188,7 @@ def test_pieces_cover_the_range_once_and_end_at_multiples_of_the_lanes(
 ):
     pace = Pace(1.0, workers)
     plan_ = plan(lanes=lanes)
-    pace.observe(Draw(plan_, PICTURE, 0, 1000), 1000 / rate)
+    pace.observe(Draw(plan_, PICTURE, 0, 1000 * lanes), 1000 * lanes / rate)
     cut = [
         (piece.start, piece.stop)
         for piece in pieces(Draw, plan_, PICTURE, start, start + length, pace)

@@ -8,7 +8,8 @@ import pytest
 import zmq
 
 from service import messages
-from service.messages import Array, Draw, Failure, Look, Ping, decode_reply, encode
+from service.frames import decode_reply, encode
+from service.messages import Array, Draw, Failure, Look, Ping
 from service.worker_process import Worker, options
 from tests.service import fake_worker
 from tests.service.fake_worker import BROKEN, IMAGE, plan

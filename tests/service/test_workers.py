@@ -32,6 +32,7 @@ from tests.service.fake_worker import (
     BROKEN,
     CONTRADICTORY,
     CRASHING,
+    GOOD,
     HUGE,
     IMAGE,
     LARGE,
@@ -91,12 +92,6 @@ def gone(pid, seconds=10.0):
             return True
         time.sleep(0.02)
     return False
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_any_number_of_workers_draws_the_same(count):
-    drawn = run(lambda pool: pool.draw(plan(), IMAGE, 3, 303), count, chunk_seconds=0.02)
-    assert drawn.digest() == Fake().draw(plan(), IMAGE, 3, 303).digest()
 
 
 def test_two_workers_share_one_draw():
@@ -161,17 +156,44 @@ def test_what_a_killed_worker_was_at_is_done_by_the_next():
     assert member.restarts == 1
 
 
-def test_work_that_costs_every_worker_is_given_up():
+def test_work_that_costs_every_worker_is_given_up_and_takes_nobody_along():
+    """Small jobs wait while the worker is busy, and then share messages with one that kills it."""
+
     async def story(pool):
         await ready(pool)
-        with pytest.raises(WorkerLost, match="exit status 3 while at work"):
-            await pool.draw(plan(CRASHING), IMAGE, 0, 4)
-        served = await pool.draw(plan(), IMAGE, 0, 8)
-        return served, await ready(pool)
+        busy = asyncio.create_task(pool.draw(plan(), IMAGE, 0, 300))
+        await state(pool, "busy")
+        plans = [plan(CRASHING if n == 2 else GOOD) for n in range(5)]
+        small = [pool.draw(each, IMAGE, n, n + 5) for n, each in enumerate(plans)]
+        drawn = await asyncio.gather(busy, *small, return_exceptions=True)
+        return drawn, await ready(pool)
 
-    served, (member,) = run(story)
-    assert served.samples == 8
+    (busy, *small), (member,) = run(story)
+    assert busy.digest() == Fake().draw(plan(), IMAGE, 0, 300).digest()
+    lost = small.pop(2)
+    assert isinstance(lost, WorkerLost) and "exit status 3 while at work" in str(lost)
+    for start, drawn in zip((0, 1, 3, 4), small, strict=True):
+        assert drawn.digest() == Fake().draw(plan(), IMAGE, start, start + 5).digest()
     assert member.restarts == MOST_LOSSES
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_any_number_of_workers_draws_the_same_one_of_them_slow_and_one_killed(count):
+    """Several jobs at once; the last worker is stopped for a while, the first is killed."""
+
+    async def story(pool):
+        members = await ready(pool, count)
+        jobs = [pool.draw(plan(), IMAGE, n, 400 + 7 * n) for n in range(4)]
+        drawing = asyncio.gather(*jobs)
+        await state(pool, "busy")
+        os.kill(members[-1].pid, signal.SIGSTOP)
+        await asyncio.sleep(0.1)
+        os.kill(members[-1].pid, signal.SIGCONT)
+        os.kill(members[0].pid, signal.SIGKILL)
+        return await drawing
+
+    for n, drawn in enumerate(run(story, count, chunk_seconds=0.05)):
+        assert drawn.digest() == Fake().draw(plan(), IMAGE, n, 400 + 7 * n).digest()
 
 
 def test_one_lost_worker_leaves_the_other_serving():
@@ -461,7 +483,10 @@ def plan_of(model, photo):
 
 @pytest.mark.parametrize(
     ("model", "photo", "samples"),
-    [("digits-tiny", DIGITS[0], 500), ("efficientnet-lite0", bundled_photo(), 20)],
+    [
+        ("digits-tiny", DIGITS[0], 500),
+        pytest.param("efficientnet-lite0", bundled_photo(), 20, marks=pytest.mark.slow),
+    ],
 )
 def test_a_network_gives_the_same_bytes_in_process_and_over_two_workers(model, photo, samples):
     plan_, picture = plan_of(model, photo)
