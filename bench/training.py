@@ -20,6 +20,7 @@ import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def main() -> None:
     data = replace(data, test=test.first(setting.test or len(test)))
     experiment = Experiment(where, data, setting, chosen.into, choose(chosen.device), chosen.mixed)
     arms = chosen.arms or [name for name in setting.arms if experiment.possible(name)]
-    units = experiment.run(arms, SEEDS[: chosen.seeds], console)
+    seeds = SEEDS[: chosen.seeds]
+    run = experiment.finished if chosen.finished else partial(experiment.run, console=console)
+    units = run(arms, seeds)
     record = {**provenance(), "setting": asdict(setting), "data": data.digest, "units": units}
     path = chosen.into / f"training-{'miniature' if chosen.miniature else known}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
@@ -112,11 +115,17 @@ class Experiment:
                 console.print(name, seed[-2:], units[-1]["cost"], soft_wrap=True)
         return units
 
+    def finished(self, arms: Sequence[str], seeds: Sequence[str]) -> list[dict[str, Any]]:
+        """The units of these arms that are known from before, arm by arm."""
+        pairs = [(name, seed) for name in arms for seed in seeds]
+        taught = {seed: self._file("standard", seed).exists() for seed in seeds}
+        known = [pair for pair in pairs if taught[pair[1]] or not ARMS[pair[0]].taught]
+        files = [self._file(*pair) for pair in known]
+        return [json.loads(file.read_text()) for file in files if file.exists()]
+
     def unit(self, name: str, seed: str) -> dict[str, Any]:
         """One arm with one seed, from --into if it is there: its settings are part of its name."""
-        assignment = self.assignment(name, seed)
-        asked = json.dumps([assignment.digest(self.data.digest), asdict(self.setting.paper)])
-        kept = self.into / f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
+        assignment, kept = self.assignment(name, seed), self._file(name, seed)
         if kept.exists():
             known: dict[str, Any] = json.loads(kept.read_text())
             return known
@@ -136,10 +145,15 @@ class Experiment:
             "examining": time.process_time() - began,
             "examination": made,
         }
-        partial = kept.with_suffix(".partial")
-        partial.write_text(json.dumps(unit))
-        partial.replace(kept)
+        beside = kept.with_suffix(".partial")
+        beside.write_text(json.dumps(unit))
+        beside.replace(kept)
         return unit
+
+    def _file(self, name: str, seed: str) -> Path:
+        assignment = self.assignment(name, seed)
+        asked = json.dumps([assignment.digest(self.data.digest), asdict(self.setting.paper)])
+        return self.into / f"{name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
 
     def _trained(self, assignment: Assignment, name: str, seed: str) -> tuple[Trained, float]:
         """What came out, and the seconds it took, those before an interruption included."""
@@ -224,6 +238,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--setting", choices=list(SETTINGS), help="default: that of the data")
     parser.add_argument("--arms", nargs="*", choices=list(ARMS), help="default: of the setting")
     parser.add_argument("--seeds", type=int, default=3, choices=(1, 2, 3))
+    parser.add_argument("--finished", action="store_true", help="train no more: what is there")
     parser.add_argument("--epochs", type=int, default=0, help="default: of the setting")
     parser.add_argument("--into", type=Path, required=True, help="folder of finished units")
     parser.add_argument("--device", default="auto")

@@ -182,5 +182,6 @@ MINIATURE = Setting(
         samples=100,
         pgd=Pgd(16, 4, 2, 1),
         strength=Strength(steps=2, restarts=1),
+        transferred=False,
     ),
 )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from bench.training import DIGITS, Experiment, shuffled, summary, table
 from bench.training_arms import ARMS, MINIATURE, SEEDS, SETTINGS
 from models import registry
-from models.data.dataset import DataSet
+from models.data.dataset import DataSet, Split
 from models.data.formats import load
 from models.training import loop
 from models.training.recipes import RECIPES
@@ -47,6 +48,7 @@ def test_miniature_trains_examines_and_resumes(
     monkeypatch.setattr(loop.Run, "train", None)  # nothing is trained a second time
     again = experiment.run(["pgd", "sat-guided"], SEEDS[:1], quiet)
     assert json.loads(json.dumps(units)) == again
+    assert experiment.finished(["pgd", "trades"], SEEDS) == [again[1]]
     found = summary(again)
     assert list(found) == ["standard", "pgd", "sat-guided"]
     assert found["pgd"]["clean accuracy"] == (units[1]["examination"]["clean"]["accuracy"], 0.0)
@@ -82,3 +84,13 @@ def test_spread_is_over_seeds() -> None:
     found = summary(units)["pgd"]
     assert found["clean accuracy"] == pytest.approx((0.6, 0.02**0.5))
     assert found["seconds to train"] == pytest.approx((2.0, 2**0.5))
+
+
+def test_what_comes_class_by_class_is_shuffled(data: DataSet) -> None:
+    assert shuffled(data.test) is data.test
+    sorted_by_class = np.argsort(data.test.labels, kind="stable")
+    split = Split(data.test.pictures[sorted_by_class], data.test.labels[sorted_by_class])
+    made = shuffled(split)
+    assert (np.diff(made.labels) < 0).any()
+    assert sorted(made.labels.tolist()) == split.labels.tolist()
+    assert len(set(made.first(40).labels.tolist())) > 5
