@@ -12,7 +12,36 @@ from msgspec.structs import replace
 
 from certify.plan import Plan
 from models.attribution.methods import METHODS
-from service.messages import Array, Average, Draw, Request
+from service.messages import Array, Average, Draw, Request, Together
+
+
+@dataclass(frozen=True)
+class Work:
+    """The samples of one message: how many, in how many batches, by a plan like all of theirs."""
+
+    plan: Plan
+    samples: int
+    batches: int
+
+    @classmethod
+    def of(cls, request: Request) -> "Work | None":
+        """What a worker does for a request; None where it draws no samples."""
+        draws = request.draws if isinstance(request, Together) else (request,)
+        parts = [draw for draw in draws if isinstance(draw, Draw | Average)]
+        if not parts:
+            return None
+        plan, samples = parts[0].plan, sum(part.stop - part.start for part in parts)
+        return cls(plan, samples, -(-samples // plan.recipe.lanes))
+
+    @property
+    def lanes(self) -> int:
+        """Pictures that the network sees, with a sample or without."""
+        return self.batches * self.plan.recipe.lanes
+
+    @property
+    def fill(self) -> float:
+        """Share of the lanes that hold a sample."""
+        return self.samples / self.lanes
 
 
 class Pace:

@@ -251,6 +251,7 @@ class LocalPool(ChunkedPool):
         began = time.monotonic()
         reply = self._desk.answer(request)
         if not isinstance(reply, Failure):
+            if not isinstance(reply, Failure):
             self.pace.observe(request, time.monotonic() - began)
         return reply
 
