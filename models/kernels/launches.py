@@ -6,44 +6,38 @@ launch may differ in key, sample, picture and law.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from certify.noise import Table
+from certify.noise import Law, table
 from models.noise import WORD, signed
 
 FIELDS = 5  # of a lane: key's low word, key's high word, sample, picture, law
 
 
-@dataclass(frozen=True)
-class Lane:
-    """One noisy picture: number `picture` of `Pictures` under law number `law` of `Laws`.
+def told(key: int, samples: range, picture: int = 0, law: int = 0) -> NDArray[np.int64]:
+    """Return one row (FIELDS,) for each sample: number `picture` of `Pictures`, `law` of `Laws`.
 
-    key: 128 bits. sample: below 2^63.
+    key: 128 bits. samples: consecutive, below 2^63.
     """
+    rows = np.empty((len(samples), FIELDS), np.int64)
+    rows[:] = signed(key & WORD), signed(key >> 64), 0, picture, law
+    rows[:, 2] = np.arange(len(samples)) + samples.start
+    return rows
 
-    key: int
-    sample: int
-    picture: int = 0
-    law: int = 0
 
+def padded(rows: NDArray[np.int64], lanes: int) -> NDArray[np.int64]:
+    """Return `lanes` rows: those there are, then the first again.
 
-def packed(lanes: Sequence[Lane], count: int) -> NDArray[np.int64]:
-    """Return the lanes as rows (count, FIELDS); missing ones repeat the first.
-
-    Raises ValueError for no lanes, or more than `count`.
+    Raises ValueError for none, or more than `lanes`.
     """
-    if not 1 <= len(lanes) <= count:
-        raise ValueError(f"lanes are {len(lanes)}; they must be 1 to {count}")
-    rows = [
-        (signed(each.key & WORD), signed(each.key >> 64), each.sample, each.picture, each.law)
-        for each in lanes
-    ]
-    return np.array(rows + rows[:1] * (count - len(rows)), np.int64)
+    if not 1 <= len(rows) <= lanes:
+        raise ValueError(f"lanes are {len(rows)}; they must be 1 to {lanes}")
+    return np.concatenate([rows, rows[:1].repeat(lanes - len(rows), axis=0)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +65,16 @@ class Laws:
     residual: Tensor
     spans: Tensor
 
-    @classmethod
-    def of(cls, tables: Sequence[Table], device: torch.device) -> Self:
-        """The tables on a device, in this order."""
-        longest = max([1, *(len(each.residual) for each in tables)])
-        residual = np.zeros((len(tables), longest), np.uint64)
-        for row, each in zip(residual, tables, strict=True):
-            row[: len(each.residual)] = each.residual
-        spans = np.array([(each.first, len(each.residual)) for each in tables], np.int64)
-        slots = np.stack([each.slots for each in tables])
-        parts = (slots, residual.view(np.int64), spans)
-        return cls(*(torch.from_numpy(part).to(device) for part in parts))
+
+@lru_cache(maxsize=8)
+def laws_on(device: torch.device, laws: Sequence[Law]) -> Laws:
+    """The tables of a tuple of laws on a device, in this order."""
+    tables = [table(law) for law in laws]
+    longest = max([1, *(len(each.residual) for each in tables)])
+    residual = np.zeros((len(tables), longest), np.uint64)
+    for row, each in zip(residual, tables, strict=True):
+        row[: len(each.residual)] = each.residual
+    spans = np.array([(each.first, len(each.residual)) for each in tables], np.int64)
+    slots = np.stack([each.slots for each in tables])
+    parts = (slots, residual.view(np.int64), spans)
+    return Laws(*(torch.from_numpy(part).to(device) for part in parts))

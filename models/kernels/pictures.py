@@ -25,8 +25,8 @@ LEFT = tl.constexpr(LEFTOVER)
 def write(into: Tensor, lanes: Tensor, pictures: Pictures, laws: Laws) -> None:
     """Write the input of one pass, (n, channels, height, width) in channels-last memory.
 
-    `lanes` is `models.kernels.launches.packed` on the device of everything else, (n, FIELDS) int64:
-    lane i becomes noisy as row i says. `into` is float32, float16 or bfloat16.
+    Lane i becomes noisy as row i of `lanes` says, (n, FIELDS) int64 on the device of everything
+    else (`models.kernels.launches.told`). `into` is float32, float16 or bfloat16.
     Raises ValueError where `into` is laid out otherwise or of another size.
     """
     if into.dtype not in (torch.float32, torch.float16, torch.bfloat16):

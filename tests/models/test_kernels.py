@@ -8,6 +8,7 @@ import importlib
 import re
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from certify.noise import LEFTOVER, Gaussian, GeneralizedNormal, Laplace, Law, draw, table
 from certify.randomness import words
-from models.kernels.launches import Lane, Laws, Pictures, packed
+from models.kernels.launches import Pictures, laws_on, padded, told
 
 triton = pytest.importorskip(
     "triton", reason="the kernels are NOT tested: Triton is not installed (extra `gpu`)"
@@ -48,6 +49,18 @@ def defined(patch: pytest.MonkeyPatch, interpret: bool) -> ModuleType:
     return importlib.import_module(MODULES[-1])
 
 
+@dataclass(frozen=True)
+class Lane:
+    key: int
+    sample: int
+    picture: int = 0
+    law: int = 0
+
+    @property
+    def about(self) -> tuple[int, int]:
+        return self.picture, self.law
+
+
 def pictures(count: int, height: int, width: int) -> Pictures:
     generator = np.random.Generator(np.random.Philox(8))
     values = generator.integers(0, 256, (count, height * width * 3), dtype=np.uint8)
@@ -65,8 +78,9 @@ def by_hand(shown: Pictures, laws: list[Law], lane: Lane, sides: tuple[int, int]
 def written(
     kernels: ModuleType, shown: Pictures, laws: list[Law], lanes: list[Lane], into: torch.Tensor
 ) -> torch.Tensor:
-    tables = Laws.of([table(law) for law in laws], CPU)
-    kernels.write(into, torch.from_numpy(packed(lanes, len(into))), shown, tables)
+    rows = [told(lane.key, range(lane.sample, lane.sample + 1), *lane.about) for lane in lanes]
+    given = torch.from_numpy(padded(np.concatenate(rows), len(into)))
+    kernels.write(into, given, shown, laws_on(CPU, tuple(laws)))
     return into
 
 
@@ -145,17 +159,15 @@ def test_the_comparisons_above_meet_leftover_entries() -> None:
 def test_what_does_not_fit_is_refused(
     interpreted: ModuleType, into: torch.Tensor, says: str
 ) -> None:
-    tables = Laws.of([table(Gaussian(0.25))], CPU)
+    tables = laws_on(CPU, (Gaussian(0.25),))
     with pytest.raises(ValueError, match=says):
-        interpreted.write(
-            into, torch.from_numpy(packed([Lane(1, 1)], 1)), pictures(1, 4, 4), tables
-        )
+        interpreted.write(into, torch.from_numpy(told(1, range(1))), pictures(1, 4, 4), tables)
 
 
-@pytest.mark.parametrize("lanes", [[], [Lane(1, 1)] * 3])
-def test_more_lanes_than_there_are_or_none_are_refused(lanes: list[Lane]) -> None:
-    with pytest.raises(ValueError, match=f"lanes are {len(lanes)}; they must be 1 to 2"):
-        packed(lanes, 2)
+@pytest.mark.parametrize("samples", [0, 3])
+def test_more_lanes_than_there_are_or_none_are_refused(samples: int) -> None:
+    with pytest.raises(ValueError, match=f"lanes are {samples}; they must be 1 to 2"):
+        padded(told(KEY, range(samples)), 2)
 
 
 POINTERS = {
