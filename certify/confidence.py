@@ -15,8 +15,8 @@ from types import MappingProxyType
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
-from scipy import special
 
+from certify import special
 from certify.binomial import tails_at_most
 from certify.distinct import distinct
 from certify.exact import ball, decimal

@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 from flint import arb
-from scipy import special
 
+from certify import special
 from certify.exact import lower_tail
 
 _ROOT_TWO, _ROOT_TWO_PI = arb(2).sqrt(), (2 * arb.pi()).sqrt()

@@ -22,9 +22,8 @@ from functools import cached_property
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
-from scipy import special
 
-from certify import curve
+from certify import curve, special
 from certify.claims import Boundary
 from certify.confidence import ONE
 from certify.exact import ball, decimal

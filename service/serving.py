@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from importlib import import_module
 from pathlib import Path
 
 import uvicorn
@@ -110,7 +111,11 @@ async def _herald(
     pool: Pool, server: uvicorn.Server, url: str, settings: Settings, console: Console
 ) -> None:
     """Say when a worker answers, with a line to try."""
-    while not (server.started and (await pool.heartbeat()).ready):
+    while not server.started:
+        await asyncio.sleep(POLL_SECONDS)
+    # What the first certificate needs is loaded while the workers load what they need.
+    await asyncio.to_thread(import_module, "scipy.special")
+    while not (await pool.heartbeat()).ready:
         await asyncio.sleep(POLL_SECONDS)
     line = curl_line(url, _near(bundled_photo()), settings.default_model)
     console.print("ready. Try it from another terminal:\n", highlight=False)

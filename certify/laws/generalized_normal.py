@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 from flint import arb
-from scipy import special
 
+from certify import special
 from certify.ball import NormBall
 from certify.exact import UndecidedError, decimal, floor, lower_tail
 from certify.exact import ball as around

@@ -7,14 +7,37 @@ at the same time do not both run them.
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from service.store.tables import METADATA
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The newest revision; a test compares. Alembic is imported only where there is something to do.
 HEAD = "0001"
+# Alembic's own note of the revision that a store is at.
+REVISIONS = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DRIVERS = {SQLITE: "sqlite", POSTGRESQL: "postgresql+psycopg"}
 FILE = "affidavit.sqlite"
@@ -96,8 +119,22 @@ def migrate(connection: Connection) -> None:
     """Bring the schema up to date, within the connection's transaction. Raises BadStore."""
     if connection.dialect.name == POSTGRESQL:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-    if revision(connection) == HEAD:
-        return
+    found = revision(connection)
+    if found is None:
+        _make(connection)
+    elif found != HEAD:
+        _upgrade(connection)
+
+
+def _make(connection: Connection) -> None:
+    """The newest schema where there is none: as the migrations make it, a test compares."""
+    METADATA.create_all(connection)
+    REVISIONS.metadata.create_all(connection)
+    connection.execute(insert(REVISIONS).values(version_num=HEAD))
+
+
+def _upgrade(connection: Connection) -> None:
+    """From an older revision to the newest."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -116,10 +153,9 @@ def migrate(connection: Connection) -> None:
 
 def revision(connection: Connection) -> str | None:
     """The revision of the schema in the store; None if it is empty."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(REVISIONS.name):
         return None
-    found = connection.execute(select(text("version_num")).select_from(text("alembic_version")))
-    return found.scalar()
+    return connection.execute(select(REVISIONS.c.version_num)).scalar()
 
 
 def private(url: URL) -> None:

@@ -1,8 +1,6 @@
 """The pool in this process: the sampler's own answers, a free event loop, clean failures."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from contextlib import aclosing
 
@@ -149,9 +147,3 @@ def test_nothing_is_loaded_before_the_first_request():
         return before, len(opened)
 
     assert run(story, LocalPool(open_desk)) == (0, 1)
-
-
-def test_the_api_side_imports_no_torch():
-    modules = "pool, workers, messages, pictures, worker_process, desk"
-    program = f"import sys; from service import {modules}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -225,13 +227,36 @@ def test_keys_are_kept_by_name(store: Store) -> None:
     assert store.now(api_keys.entries) == (entries[0],)
 
 
+def migrations(connection: Any) -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(opening.MIGRATIONS))
+    made.attributes["connection"] = connection
+    return made
+
+
 def test_the_migrations_make_the_schema_that_the_code_uses(store: Store) -> None:
-    from alembic.autogenerate import compare_metadata
+    """A new store is made without them, and has every name that they would have given it."""
 
     def differences(connection: Any) -> Any:
         return compare_metadata(MigrationContext.configure(connection), METADATA)
 
-    assert store.now(differences) == []
+    def names(connection: Any) -> Any:
+        found = inspect(connection)
+        tables = sorted(found.get_table_names())
+        constraints = [found.get_unique_constraints(t) for t in tables]
+        keys = [(found.get_pk_constraint(t), found.get_foreign_keys(t)) for t in tables]
+        return (
+            [str(found.get_columns(t)) for t in tables],
+            constraints,
+            keys,
+            [sorted(str(each) for each in found.get_indexes(t)) for t in tables],
+        )
+
+    made = store.now(names)
+    assert store.now(opening.revision) == opening.HEAD
+    store.now(lambda connection: command.downgrade(migrations(connection), "base"))
+    store.now(opening._upgrade)
+    assert store.now(names) == made and store.now(differences) == []
     assert store.now(opening.revision) == opening.HEAD
 
 
@@ -242,13 +267,8 @@ def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
 
 
 def test_migrations_can_be_taken_back(store: Store) -> None:
-    from alembic import command
-
     def back(connection: Any) -> list[str]:
-        config = Config()
-        config.set_main_option("script_location", str(opening.MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(migrations(connection), "base")
         return inspect(connection).get_table_names()
 
     assert store.now(back) == ["alembic_version"]

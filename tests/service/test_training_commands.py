@@ -167,8 +167,3 @@ def test_a_folder_of_models_that_is_none_is_said(
     registry.cards.cache_clear()
     done = run("models")
     assert done.exit_code == 2 and "it must be a folder of model cards" in done.output
-
-
-def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, service.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
