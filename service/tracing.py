@@ -14,8 +14,7 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 
 from service.messages import Average, Draw, Request
 
-
-# Read once: finding a version parses all that the package says of itself, which takes a millisecond.
+# Read once: finding it parses all that the package says of itself, which takes a millisecond.
 VERSION = version("affidavit")
 
 
