@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from certify import stopping, wording
 from certify.certificate import Certificate
 from certify.document import Asked
+from certify.plan import PRECISIONS
 from models.attribution.methods import METHODS
+from models.precision import precisions
 from models.registry import Card, weights_file
 from service import gallery, keys
 from service.decoy_answers import decoy_report
@@ -76,11 +78,13 @@ def explain_answer(done: Explained) -> ExplainAnswer:
         method=order.method,
         recipe=ExplainRecipe(
             attribution=order.attribution,
+            precision=order.precision,
             cell=order.cell,
             law=recipe.law if recipe else None,
             scale=recipe.scale if recipe else None,
             votes=recipe.votes if recipe and order.method == "renyi" else None,
             score=recipe.score if recipe and order.method == "renyi" else None,
+            lanes=recipe.lanes if recipe else None,
         ),
         samples=noise.samples if noise else 0,
         key=noise.key if noise else None,
@@ -191,7 +195,12 @@ def models(cards: Iterable[Card]) -> ModelList:
     return ModelList(
         models=[
             ModelSummary(
-                name=c.name, title=c.title, summary=c.summary, size=c.size, classes=len(c.classes)
+                name=c.name,
+                title=c.title,
+                summary=c.summary,
+                size=c.size,
+                classes=len(c.classes),
+                precisions=list(PRECISIONS),
             )
             for c in cards
         ]
@@ -213,6 +222,7 @@ def model(card: Card) -> ModelCard:
         accuracy=card.accuracy,
         size=card.size,
         labels=list(card.classes),
+        precisions=list(PRECISIONS),
         layers=list(card.layers),
         attributions=[_attribution(card, name) for name in METHODS],
         defaults=ModelDefaults(
@@ -223,6 +233,7 @@ def model(card: Card) -> ModelCard:
             votes=k,
             layer=defaults.layer,
             attribution=defaults.attribution,
+            lanes=card.lanes,
         ),
         ready=weights_file(card).exists(),
     )
@@ -236,6 +247,7 @@ def _attribution(card: Card, name: str) -> ModelAttribution:
         summary=method.summary,
         source=method.source,
         passes=method.passes,
+        precisions=list(precisions(name)),
         supported=name in card.attributions,
         reason=dict(card.unsupported).get(name),
     )

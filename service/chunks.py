@@ -14,6 +14,8 @@ from certify.plan import Plan
 from models.attribution.methods import METHODS
 from service.messages import Array, Average, Draw, Request, Together
 
+Key = tuple[str, int, str, str]
+
 
 @dataclass(frozen=True)
 class Work:
@@ -56,7 +58,7 @@ class Pace:
         self.listeners: list[Callable[[Work, float], None]] = []
         # Told of every time that memory did not suffice.
         self.halved: list[Callable[[], None]] = []
-        self._rates: dict[tuple[str, int, str], float] = {}
+        self._rates: dict[Key, float] = {}
         self._most: dict[tuple[str, int, int], int] = {}
 
     def observe(self, request: Request, seconds: float) -> None:
@@ -78,12 +80,12 @@ class Pace:
 
     def _rate(self, plan: Plan) -> float | None:
         """What one worker makes: as measured, else as measured of another base map."""
-        model, lanes, base = _key(plan)
-        if (model, lanes, base) in self._rates:
-            return self._rates[model, lanes, base]
-        for (of_model, of_lanes, other), rate in self._rates.items():
-            if (of_model, of_lanes) == (model, lanes):
-                return rate * METHODS[other].passes / METHODS[base].passes
+        key = _key(plan)
+        if key in self._rates:
+            return self._rates[key]
+        for (*alike, other), rate in self._rates.items():
+            if alike == list(key[:-1]):
+                return rate * METHODS[other].passes / METHODS[key[-1]].passes
         return None
 
     def batches(self, plan: Plan, remaining: int) -> int:
@@ -131,9 +133,10 @@ def _shape(plan: Plan) -> tuple[str, int, int]:
     return plan.model, plan.recipe.lanes, plan.features
 
 
-def _key(plan: Plan) -> tuple[str, int, str]:
-    """What decides the time that a sample takes."""
-    return plan.model, plan.recipe.lanes, plan.recipe.attribution
+def _key(plan: Plan) -> Key:
+    """What decides the time that a sample takes, its base map last."""
+    recipe = plan.recipe
+    return plan.model, recipe.lanes, recipe.precision, recipe.attribution
 
 
 def pieces(

@@ -58,6 +58,14 @@ Attribution = Annotated[
     str | None,
     typer.Option(help="Base map: gradient (default), lrp, …; a model's card lists them."),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="Arithmetic of the network: float32 (default), bfloat16 or float16."),
+]
+Lanes = Annotated[
+    int | None,
+    typer.Option(help="Pictures in one pass of the network; `affidavit tune` measures some."),
+]
 Samples = Annotated[int | None, typer.Option(help="Noisy pictures to draw.")]
 Key = Annotated[str | None, typer.Option(help="The noise, as 32 hexadecimal digits; else fresh.")]
 K = Annotated[int | None, typer.Option(help="Regions to report; or --fraction.")]
@@ -110,6 +118,8 @@ def explain(
     scale: Scale = None,
     votes: Votes = None,
     score: Score = None,
+    precision: Precision = None,
+    lanes: Lanes = None,
     samples: Samples = None,
     key: Key = None,
     server: Server = None,
@@ -144,6 +154,8 @@ def certify(
     scale: Scale = None,
     votes: Votes = None,
     score: Score = None,
+    precision: Precision = None,
+    lanes: Lanes = None,
     samples: Samples = None,
     failure_probability: Failure = None,
     confidence: Confidence = None,

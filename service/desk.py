@@ -84,11 +84,13 @@ class Dancer(Protocol):
 class Sampler(Protocol):
     """What a loaded network can do; see `models.sampling`."""
 
-    def look(self, image: Picture, target: int | None, attribution: str) -> Seen: ...
+    def look(
+        self, image: Picture, target: int | None, attribution: str, precision: str
+    ) -> Seen: ...
     def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
+    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]: ...
     def average(self, plan: Plan, image: Picture, start: int, stop: int) -> NDArray[np.float64]: ...
     @property
-    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]: ...
     def dancer(self) -> Dancer: ...
 
 
@@ -159,13 +161,14 @@ class Desk:
         if isinstance(request, Ping):
             self._hardware.pulse()
             return self.ready()
-        image = typed(request.image, np.uint8)
-        if isinstance(request, Seek | Dance):
         if isinstance(request, Together):
             return self._draw_together(request)
+        image = typed(request.image, np.uint8)
+        if isinstance(request, Seek | Dance):
             return _danced(self._sampler(request.model).dancer, request, image)
         if isinstance(request, Look):
-            seen = self._sampler(request.model).look(image, request.target, request.attribution)
+            sampler, how = self._sampler(request.model), (request.attribution, request.precision)
+            seen = sampler.look(image, request.target, *how)
             return Looked(Array.of(seen.probabilities), seen.target, Array.of(seen.map))
         plan, start, stop = request.plan, request.start, request.stop
         sampler = self._sampler(plan.model)
@@ -173,20 +176,17 @@ class Desk:
             return Drawn.of(sampler.draw(plan, image, start, stop))
         return Averaged(Array.of(sampler.average(plan, image, start, stop)))
 
-    def _sampler(self, model: str) -> Sampler:
-        if model not in self._samplers:
-            self._samplers[model] = self._load(model)
     def _draw_together(self, request: Together) -> Reply:
         pieces = [_piece(draw) for draw in request.draws]
         drawn = self._sampler(_model(request)).draw_together(pieces)
         return DrawnTogether(tuple(Drawn.of(evidence) for evidence in drawn))
 
+    def _sampler(self, model: str) -> Sampler:
+        if model not in self._samplers:
+            self._samplers[model] = self._load(model)
         return self._samplers[model]
 
 
-def _danced(dancer: Dancer, request: Seek | Dance, image: Picture) -> Reply:
-    if isinstance(request, Seek):
-        found = dancer.outlook(image, request.search, request.shown)
 def _model(request: Look | Draw | Together | Average | Seek | Dance) -> str:
     """The network that a request needs. Draws together are of one; the sampler sees to it."""
     if isinstance(request, Together):
@@ -198,6 +198,9 @@ def _piece(draw: Draw) -> Piece:
     return Piece(draw.plan, typed(draw.image, np.uint8), draw.start, draw.stop)
 
 
+def _danced(dancer: Dancer, request: Seek | Dance, image: Picture) -> Reply:
+    if isinstance(request, Seek):
+        found = dancer.outlook(image, request.search, request.shown)
         return Sought(found.count, found.deviation, found.limit, Array.of(found.pictures))
     target, base = request.target, request.attribution
     return Danced.of(dancer.part(image, target, request.search, base, request.start, request.stop))

@@ -8,6 +8,7 @@ from certify import wording
 from certify.plan import Recipe
 from certify.scores import VOTE
 from models.attribution.methods import METHODS
+from models.precision import FLOAT32
 from service import pictures
 from service.base_maps import DEFAULT
 from service.marks import Cells
@@ -29,7 +30,7 @@ def explained(done: Explained) -> bytes:
     order = done.order
     label = order.card.classes[done.look.target]
     facts: Facts = (("model", order.card.title), ("region", _cell(order.cell)))
-    facts += _base(order.attribution)
+    facts += _network(order.attribution, order.precision)
     if order.noise is not None:
         recipe = order.noise.recipe
         facts += (("noise σ", wording.exactly(recipe.scale)), ("samples", str(order.noise.samples)))
@@ -85,7 +86,7 @@ def _facts(done: Certified) -> Facts:
     recipe = done.plan.recipe
     return (
         ("model", done.order.card.title),
-        *_base(recipe.attribution),
+        *_network(recipe.attribution, recipe.precision),
         ("noise σ", wording.exactly(recipe.scale)),
         ("samples", str(done.evidence.samples)),
         ("regions", f"{done.plan.features} of {_cell(recipe.cell)}"),
@@ -93,9 +94,10 @@ def _facts(done: Certified) -> Facts:
     )
 
 
-def _base(attribution: str) -> Facts:
-    """The base map, where it is not the usual one."""
-    return () if attribution == DEFAULT else (("base map", METHODS[attribution].title),)
+def _network(attribution: str, precision: str) -> Facts:
+    """Base map and arithmetic, where they are not the usual ones."""
+    base = () if attribution == DEFAULT else (("base map", METHODS[attribution].title),)
+    return base if precision == FLOAT32 else (*base, ("computed in", precision))
 
 
 def _given(recipe: Recipe) -> tuple[str, str]:

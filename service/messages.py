@@ -80,6 +80,7 @@ class Look(Message, frozen=True, tag="look"):
     image: Array
     target: Count | None
     attribution: Name = "gradient"
+    precision: Name = "float32"
 
 
 class Draw(Message, frozen=True, tag="draw"):
@@ -91,13 +92,13 @@ class Draw(Message, frozen=True, tag="draw"):
     stop: Count
 
 
-class Average(Message, frozen=True, tag="average"):
 class Together(Message, frozen=True, tag="together"):
     """Draws of several requests that share batches; see `models.lanes.company`."""
 
     draws: Annotated[tuple[Draw, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)]
 
 
+class Average(Message, frozen=True, tag="average"):
     """Sum of the gridded maps of the samples `start` to `stop` of a plan."""
 
     plan: Plan
@@ -179,13 +180,13 @@ class Drawn(Message, frozen=True, tag="drawn"):
         )
 
 
-class Averaged(Message, frozen=True, tag="averaged"):
 class DrawnTogether(Message, frozen=True, tag="drawn-together"):
     """Reply to Together: that of each draw, in their order."""
 
     parts: tuple[Drawn, ...]
 
 
+class Averaged(Message, frozen=True, tag="averaged"):
     """Reply to Average: the sum per feature, float64 (features,)."""
 
     total: Array

@@ -20,17 +20,19 @@ from certify.randomness import fresh_key
 from certify.scores import VOTE
 from models import registry
 from models.registry import Card
+from service.arithmetic import arithmetic_rules, lanes, precision
 from service.base_maps import attribution, attribution_rules
 from service.dance_orders import Dancing, dance_rules, dancing
 from service.failures import contradictions
 from service.forms import typed
 from service.noise_laws import law_rules, recipe
 from service.problems import Fault, fault, refuse
-from service.schemas import CertifyParameters, ExplainParameters, Method, Stop
+from service.schemas import CertifyParameters, ExplainParameters, Method
 from service.settings import Settings
+from service.stop_rules import stop, stop_rules
 
 Schema = TypeVar("Schema", bound=BaseModel)
-LAW, SHAPE, PRECISION = "gaussian", 2, "float32"
+LAW, SHAPE = "gaussian", 2
 CHANNELS = 3
 NO_PICTURE = "0" * 64
 
@@ -66,12 +68,14 @@ class CertifyOrder:
 
 @dataclass(frozen=True)
 class ExplainOrder:
-    """A map to make; `noise` is None for that of the clean picture."""
+    """A map to make; `noise` is None for that of the clean picture. precision: in which the network
+    looks at that."""
 
     card: Card
     target: int | None
     method: Method
     attribution: str
+    precision: str
     cell: int
     noise: Noise | None
     pictures: bool
@@ -100,16 +104,16 @@ def estimate_order(fields: Mapping[str, Any], textual: bool, settings: Settings)
     rules = [
         *_common_rules(asked, card, cell, settings),
         *_exclusive(asked, "k", "fraction"),
-        *_stop_rules(asked),
+        *stop_rules(asked),
         *law_rules(asked),
         *_fewer("k", k, features),
         *_fewer("votes", asked.votes or 1, features),
     ]
     _raise(rules)
-    noise = _noise(asked, card, cell, asked.votes or k, 1 if asked.strict else card.lanes)
+    noise = _noise(asked, card, cell, asked.votes or k)
     question = Question(k, noise.samples, asked.failure_probability, asked.confidence, asked.norm)
     noise = replace(noise, recipe=recipe(asked, noise.plan(card, NO_PICTURE, 0), question))
-    wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0, _stop(asked))
+    wanted = Asked(asked.overlap or 0.0, asked.radius or 0.0, stop(asked))
     return CertifyOrder(card, asked.target, noise, question, wanted, asked.pictures)
 
 
@@ -132,10 +136,17 @@ def explain_order(fields: Mapping[str, Any], textual: bool, settings: Settings) 
     _raise(rules)
     # SmoothGrad casts no votes; a recipe has at least one.
     votes = votes if asked.method == "renyi" else 1
-    noise = None if plain else _noise(asked, card, cell, votes, card.lanes)
-    base = attribution(asked, card)
-    decoys = dancing(asked, card, settings.max_decoys)
-    return ExplainOrder(card, asked.target, asked.method, base, cell, noise, asked.pictures, decoys)
+    return ExplainOrder(
+        card=card,
+        target=asked.target,
+        method=asked.method,
+        attribution=attribution(asked, card),
+        precision=precision(asked),
+        cell=cell,
+        noise=None if plain else _noise(asked, card, cell, votes),
+        pictures=asked.pictures,
+        dance=dancing(asked, card, settings.max_decoys),
+    )
 
 
 def swaps_asked(order: CertifyOrder) -> int | None:
@@ -217,6 +228,7 @@ def _common_rules(
     asked: CertifyParameters | ExplainParameters, card: Card, cell: int, settings: Settings
 ) -> list[Fault]:
     classes, faults = len(card.classes), attribution_rules(asked, card)
+    faults += arithmetic_rules(asked, card, settings)
     if card.size % cell:
         divisors = ", ".join(str(d) for d in range(1, card.size + 1) if card.size % d == 0)
         rule = f"it must divide the picture's side, {card.size} pixels"
@@ -238,26 +250,6 @@ def _exclusive(asked: CertifyParameters, one: str, other: str) -> list[Fault]:
     return [fault(one, getattr(asked, one), rule, f"leave {one} or {other} out")]
 
 
-def _stop(asked: CertifyParameters) -> Stop:
-    """Whether to stop early: as asked, else where there is a claim whose proof may be watched."""
-    watched = asked.overlap and asked.radius and asked.confidence == "anytime"
-    return asked.stop or ("proven" if watched else "never")
-
-
-def _stop_rules(asked: CertifyParameters) -> list[Fault]:
-    """Stopping early needs a claim, and bounds that hold wherever one stops."""
-    if asked.stop != "proven":
-        return []
-    faults = []
-    if asked.overlap is None or asked.radius is None:
-        rule = "there must be a claim to prove"
-        faults.append(fault("stop", asked.stop, rule, "give overlap and radius, or leave stop out"))
-    if asked.confidence == "fixed":
-        rule = "fixed confidence holds at its number of samples only"
-        faults.append(fault("stop", asked.stop, rule, "leave stop out, or ask for anytime"))
-    return faults
-
-
 def _fewer(name: str, count: int, features: int) -> list[Fault]:
     # No features at all: the cell is at fault, and says so itself.
     if count < features or not features:
@@ -270,7 +262,7 @@ def _fewer(name: str, count: int, features: int) -> list[Fault]:
 def _unused(asked: ExplainParameters) -> list[Fault]:
     """Parameters that the chosen method has no use for."""
     votes = ("votes", "score")
-    of_noise = ("scale", *votes, "samples", "key")
+    of_noise = ("scale", *votes, "lanes", "samples", "key")
     useless = {"gradient": of_noise, "plain": of_noise, "dance": of_noise, "smoothgrad": votes}
     given = [n for n in useless.get(asked.method, ()) if getattr(asked, n) is not None]
     rule = f"method {asked.method} does not use it"
@@ -284,12 +276,19 @@ def _k(asked: CertifyParameters, card: Card, features: int) -> int:
 
 
 def _noise(
-    asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int, lanes: int
+    asked: CertifyParameters | ExplainParameters, card: Card, cell: int, votes: int
 ) -> Noise:
-    scale = asked.scale or card.defaults.scale
-    score = asked.score or VOTE
-    base = attribution(asked, card)
-    recipe = Recipe(LAW, SHAPE, scale, base, cell, votes, lanes, PRECISION, score)
+    recipe = Recipe(
+        law=LAW,
+        shape=SHAPE,
+        scale=asked.scale or card.defaults.scale,
+        attribution=attribution(asked, card),
+        cell=cell,
+        votes=votes,
+        lanes=lanes(asked, card),
+        precision=precision(asked),
+        score=asked.score or VOTE,
+    )
     key = asked.key.lower() if asked.key else fresh_key()
     return Noise(recipe, asked.samples or card.defaults.samples, key, asked.key is None)
 

@@ -130,7 +130,7 @@ async def explain(pool: Pool, order: ExplainOrder, subject: Subject) -> Explaine
         async with aclosing(explain_steps(pool, order, subject)) as steps:
             return [step async for step in steps if isinstance(step, Explained)][-1]
     plain = DEFAULT if order.noise else order.attribution
-    look = await pool.look(order.card.name, subject.picture, order.target, plain)
+    look = await pool.look(order.card.name, subject.picture, order.target, plain, order.precision)
     noise, rows = order.noise, order.card.size // order.cell
     if noise is None:
         return Explained(order, subject, look, _celled(order, look.map))
@@ -177,7 +177,8 @@ async def certify(
     from there, to the same bytes.
     """
     notes = notes or Notes(Issue.fresh())
-    look = await pool.look(order.card.name, subject.picture, order.target)
+    precision = order.noise.recipe.precision
+    look = await pool.look(order.card.name, subject.picture, order.target, DEFAULT, precision)
     plan = order.noise.plan(order.card, subject.digest, look.target)
     evidence = notes.evidence or Evidence.empty(plan.features, plan.votes_only)
     meter = Meter(plan, order, proofs)

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from certify.evidence import Evidence
+from certify.gathering import Gathering
 from certify.plan import Plan
+from models.precision import FLOAT32
 from service.base_maps import DEFAULT
 from service.chunks import Pace, pieces
 from service.messages import (
@@ -107,7 +109,12 @@ class Pool(Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
     async def look(
-        self, model: str, image: Picture, target: int | None, attribution: str = DEFAULT
+        self,
+        model: str,
+        image: Picture,
+        target: int | None,
+        attribution: str = DEFAULT,
+        precision: str = FLOAT32,
     ) -> Look: ...
     async def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
     def draw_parts(
@@ -140,10 +147,15 @@ class ChunkedPool(ABC):
         """Each request of `work` with its reply, in any order. Closing the generator cancels."""
 
     async def look(
-        self, model: str, image: Picture, target: int | None, attribution: str = DEFAULT
+        self,
+        model: str,
+        image: Picture,
+        target: int | None,
+        attribution: str = DEFAULT,
+        precision: str = FLOAT32,
     ) -> Look:
         """Probabilities and base map of one clean picture."""
-        request = LookRequest(model, Array.of(image), target, attribution)
+        request = LookRequest(model, Array.of(image), target, attribution, precision)
         async with aclosing(self.answers(iter([request]))) as answers:
             _, reply = await anext(answers)
         return _look(reply)
@@ -162,7 +174,7 @@ class ChunkedPool(ABC):
 
     async def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence:
         """Evidence of the samples `start` to `stop`."""
-        evidence = Evidence.empty(plan.features, plan.votes_only)
+        evidence = Gathering(Evidence.empty(plan.features, plan.votes_only))
         async with aclosing(self.draw_parts(plan, image, start, stop)) as parts:
             async for part in parts:
                 evidence.add(part)
@@ -251,7 +263,6 @@ class LocalPool(ChunkedPool):
         began = time.monotonic()
         reply = self._desk.answer(request)
         if not isinstance(reply, Failure):
-            if not isinstance(reply, Failure):
             self.pace.observe(request, time.monotonic() - began)
         return reply
 

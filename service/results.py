@@ -21,11 +21,13 @@ class ExplainRecipe(Wire):
     """How the map was made; null where the method does not use it."""
 
     attribution: str
+    precision: str
     cell: int
     law: str | None = None
     scale: float | None = None
     votes: int | None = None
     score: str | None = None
+    lanes: int | None = None
 
 
 class ExplainAnswer(Wire):
@@ -178,6 +180,7 @@ class ModelDefaults(Wire):
     votes: int
     layer: str = Field(description="whose values decoys keep")
     attribution: str = Field(description="base map of certificates and of maps of votes")
+    lanes: int = Field(description="pictures in one pass through the network")
 
 
 class ModelSummary(Wire):
@@ -188,6 +191,7 @@ class ModelSummary(Wire):
     summary: str
     size: int = Field(description="side of the picture that the model sees, in pixels")
     classes: int = Field(description="number of classes")
+    precisions: list[str] = Field(description="what `precision` of a request may be")
 
 
 class ModelList(Wire):
@@ -204,6 +208,7 @@ class ModelAttribution(Wire):
     summary: str = Field(description="formula and parameters; they never change under this name")
     source: str
     passes: int = Field(description="passes through the network for each picture: the cost")
+    precisions: list[str] = Field(description="arithmetic of the network that it is computed in")
     supported: bool
     reason: str | None = Field(description="why it is not supported; null if it is")
 
@@ -221,6 +226,7 @@ class ModelCard(Wire):
     accuracy: str
     size: int
     labels: list[str] = Field(description="class names; the index is the target")
+    precisions: list[str] = Field(description="what `precision` of a request may be")
     layers: list[str] = Field(description="layers that decoys may keep, first to last")
     attributions: list[ModelAttribution]
     defaults: ModelDefaults

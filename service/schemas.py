@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
-from certify.plan import AttributionName
+from certify.plan import AttributionName, PrecisionName
 from service.decoy_fields import Cap, Layer, Patch, Scheme, Shown, Steps, Stride, Tolerance
 
 Method = Literal["gradient", "plain", "smoothgrad", "renyi", "dance"]
@@ -62,6 +62,21 @@ Attribution = Annotated[
         "supports and what each costs"
     ),
 ]
+Precision = Annotated[
+    PrecisionName | None,
+    Field(
+        description="arithmetic of the network, forwards and backwards; default: float32. The "
+        "others are other functions of the picture, and the document says which one it is about"
+    ),
+]
+Lanes = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="pictures in one pass through the network, on which its rounding may depend: "
+        "1, 8, 16, 32, 64, 128 or 256; default: what the model card says",
+    ),
+]
 Samples = Annotated[int | None, Field(ge=1, description="noisy pictures to draw")]
 Key = Annotated[
     str | None,
@@ -95,6 +110,8 @@ class ExplainParameters(Wire):
     scale: Scale = None
     votes: Votes = None
     score: Score = None
+    precision: Precision = None
+    lanes: Lanes = None
     samples: Samples = None
     key: Key = None
     scheme: Scheme = None
@@ -156,6 +173,8 @@ class CertifyParameters(Wire):
     scale: Scale = None
     votes: Votes = None
     score: Score = None
+    precision: Precision = None
+    lanes: Lanes = None
     samples: Samples = None
     failure_probability: float = Field(
         0.001,

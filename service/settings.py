@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     max_samples: int = Field(
         default=100_000, ge=1, description="most noise samples that one request may ask for"
     )
+    max_lanes: int = Field(
+        default=32,
+        ge=1,
+        le=256,
+        description="most pictures in one pass that a request may ask for; memory grows with them",
+    )
     max_decoys: int = Field(default=1000, ge=1, description="most decoys that one request may take")
     chunk_seconds: float = Field(
         default=0.1,

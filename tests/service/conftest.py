@@ -52,6 +52,7 @@ class FakePool:
         image: NDArray[np.uint8],
         target: int | None,
         attribution: str = "gradient",
+        precision: str = "float32",
     ) -> Look:
         self._note("look")
         card = registry.card(model)

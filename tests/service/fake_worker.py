@@ -46,7 +46,7 @@ def votes(samples: np.ndarray, features: int, count: int) -> np.ndarray:
 class Fake:
     """Milliseconds a sample; takes as long as a hung network where the plan says SLOW."""
 
-    def look(self, image, target, attribution):
+    def look(self, image, target, attribution, precision):
         probabilities = np.array([0.25, 0.75], dtype=np.float32)
         return Seen(probabilities, 1 if target is None else target, image.max(2) / np.float32(255))
 
