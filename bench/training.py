@@ -242,7 +242,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=0, help="default: of the setting")
     parser.add_argument("--into", type=Path, required=True, help="folder of finished units")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--mixed", action="store_true", help="mixed precision; CUDA only")
+    parser.add_argument("--mixed", action="store_true", help="bfloat16 where that is safe")
     parser.add_argument("--miniature", action="store_true", help="digits, two epochs")
     return parser.parse_args()
 

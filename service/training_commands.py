@@ -51,7 +51,7 @@ Pad = Annotated[int, typer.Option(help="Pixels that pictures may move each way."
 Flip = Annotated[bool, typer.Option("--flip", help="Left may become right.")]
 Key = Annotated[str, typer.Option(help="Of all that is random, 32 hexadecimal digits.")]
 Take = Annotated[int, typer.Option(help="Only the first so many pictures; 0 for all.")]
-Mixed = Annotated[bool, typer.Option("--mixed", help="Mixed precision; CUDA only.")]
+Mixed = Annotated[bool, typer.Option("--mixed", help="Compute in bfloat16 where that is safe.")]
 Every = Annotated[int, typer.Option(help="Steps between checkpoints; 0: each epoch.")]
 Licence = Annotated[str, typer.Option(help="Of the weights, for the card.")]
 Model = Annotated[str, typer.Argument(help="One of the names that `affidavit models` lists.")]

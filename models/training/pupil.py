@@ -14,7 +14,7 @@ class Pupil:
     """Pictures (n, height, width, 3) on 0..255 to logits (n, classes), to be trained.
 
     Normalisation is part of the network, as in `models.loading.Network`. With `mixed` the network
-    computes in bfloat16 where torch holds that to be safe, on CUDA only; logits are float32.
+    computes in bfloat16 where torch holds that to be safe; parameters and logits are float32.
     """
 
     def __init__(
@@ -23,8 +23,6 @@ class Pupil:
         self.module = module
         self.parameters: tuple[Tensor, ...] = tuple(module.parameters())
         self.device = self.parameters[0].device
-        if mixed and self.device.type != "cuda":
-            raise ValueError(f"mixed precision is for CUDA; the network is on {self.device}")
         self._mean = torch.tensor(tuple(mean), device=self.device)
         self._std = torch.tensor(tuple(std), device=self.device)
         self._mixed = mixed
@@ -58,7 +56,8 @@ class Pupil:
         return logits.float() if self._mixed else logits
 
     def _precision(self) -> AbstractContextManager[object]:
-        return torch.autocast("cuda", torch.bfloat16) if self._mixed else nullcontext()
+        kind = self.device.type
+        return torch.autocast(kind, torch.bfloat16) if self._mixed else nullcontext()
 
 
 def shared_twin(module: nn.Module, sharpness: float) -> nn.Module:

@@ -68,13 +68,15 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-@pytest.mark.parametrize("recipe", ["noise", "pgd", "spat-trades"])
+@pytest.mark.parametrize(
+    ("recipe", "mixed"), [("noise", False), ("pgd", True), ("spat-trades", False)]
+)
 def test_interrupted_is_uninterrupted(
-    recipe: str, optimiser: str, data: DataSet, tmp_path: Path
+    recipe: str, mixed: bool, optimiser: str, data: DataSet, tmp_path: Path
 ) -> None:
     """Interrupted within an epoch, after one, and between two checkpoints."""
     settings = {} if recipe == "noise" else SHORT.settings
-    asked = replace(SHORT, recipe=recipe, optimiser=optimiser, settings=settings)
+    asked = replace(SHORT, recipe=recipe, optimiser=optimiser, settings=settings, mixed=mixed)
     whole = Run(asked, data, tmp_path / "whole").train()
     for step in (1, 4, 7):
         with pytest.raises(Interrupted):

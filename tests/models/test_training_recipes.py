@@ -219,9 +219,36 @@ def test_smooth_twin_shares_what_is_learned(pupil: Pupil, batch: Batch) -> None:
     assert torch.allclose(near, pupil.calm(batch.pictures), atol=1e-2)
 
 
-def test_mixed_precision_is_for_cuda(pupil: Pupil) -> None:
-    with pytest.raises(ValueError, match="mixed precision is for CUDA; the network is on cpu"):
-        Pupil(pupil.module, (0.0,), (1.0,), mixed=True)
+@pytest.fixture
+def mixed(pupil: Pupil) -> Pupil:
+    """The same network over the same parameters, in bfloat16."""
+    known = card("digits-tiny")
+    return Pupil(pupil.module, known.mean, known.std, mixed=True)
+
+
+def test_mixed_precision_is_bfloat16_inside(pupil: Pupil, mixed: Pupil, batch: Batch) -> None:
+    inside: list[torch.dtype] = []
+    last = pupil.module.get_submodule("classifier")
+    last.register_forward_hook(lambda part, given, made: inside.append(made.dtype))
+    whole, half = pupil.calm(batch.pictures), mixed.calm(batch.pictures)
+    assert inside == [torch.float32, torch.bfloat16]
+    assert half.dtype == torch.float32 and not torch.equal(whole, half)
+    # bfloat16 has 8 bits; three layers of it lose a few of them.
+    assert (whole - half).abs().max() < 0.03 * (whole.max() - whole.min())
+    assert all(parameter.dtype == torch.float32 for parameter in mixed.parameters)
+
+
+@pytest.mark.parametrize("recipe", [Standard(), Contrast(steps=2, points=2)], ids=["plain", "deep"])
+def test_mixed_precision_learns_in_the_same_direction(
+    recipe: Standard | Contrast, pupil: Pupil, mixed: Pupil, batch: Batch
+) -> None:
+    """Once and twice differentiated, so that regularizers of attributions are covered."""
+    made = []
+    for each in (pupil, mixed):
+        slopes = torch.autograd.grad(recipe(each, batch).loss, each.parameters)
+        assert all(slope.dtype == torch.float32 for slope in slopes)
+        made.append(torch.cat([slope.flatten() for slope in slopes]))
+    assert torch.nn.functional.cosine_similarity(made[0], made[1], dim=0) > 0.9
 
 
 def test_smoothgrad_of_a_linear_teacher_is_its_row(batch: Batch, as_network) -> None:  # type: ignore[no-untyped-def]
