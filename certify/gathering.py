@@ -1,6 +1,6 @@
 """Evidence as it grows, part by part in any order, at a cost that grows with the samples alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from certify.evidence import Evidence, Range, union
 
@@ -41,9 +41,9 @@ class Gathering:
         return self._pile[0]
 
 
-def gathered(parts: Sequence[Evidence]) -> Evidence:
-    """All of at least one part as one."""
-    gathering = Gathering(parts[0])
-    for part in parts[1:]:
+def gathered(first: Evidence, others: Iterable[Evidence]) -> Evidence:
+    """The first part and all others as one."""
+    gathering = Gathering(first)
+    for part in others:
         gathering.add(part)
     return gathering.whole()

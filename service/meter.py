@@ -7,6 +7,7 @@ from certify import stopping, wording
 from certify.certificate import Certificate
 from certify.certificate import certify as prove
 from certify.evidence import Evidence
+from certify.gathering import Gathering
 from certify.plan import Plan
 from certify.stopping import Ending
 from service.orders import CertifyOrder
@@ -37,14 +38,14 @@ class Meter:
         self._began_drawing = 0.0
         self._told = 0
 
-    def untold(self, evidence: Evidence) -> bool:
+    def untold(self, evidence: Gathering) -> bool:
         """Whether nothing was said of this evidence yet: others drew it."""
         return self._told != evidence.samples
 
-    async def progress(self, evidence: Evidence) -> Progress:
+    async def progress(self, evidence: Gathering) -> Progress:
         """Where sampling stands with this evidence."""
         if self._is_due(evidence):
-            await asyncio.to_thread(self._prove, evidence)
+            await asyncio.to_thread(self._prove, evidence.whole())
         self._told, total = evidence.samples, self._order.noise.samples
         seconds = time.monotonic() - self._began
         asked, proven = self._order.asked, self._certificate
@@ -74,7 +75,7 @@ class Meter:
         left = self._order.noise.samples - samples
         return round(left * since / drawn, 3) if drawn else None
 
-    def _is_due(self, evidence: Evidence) -> bool:
+    def _is_due(self, evidence: Gathering) -> bool:
         total, samples = self._order.noise.samples, evidence.samples
         # Bounds hold for the samples from the first on, so a gap has to close first.
         if evidence.ranges != ((0, samples),):

@@ -22,6 +22,7 @@ from certify import document
 from certify.certificate import Certificate
 from certify.certificate import certify as prove
 from certify.evidence import Evidence
+from certify.gathering import Gathering
 from certify.plan import Plan
 from certify.stopping import Ending
 from models import images
@@ -101,10 +102,10 @@ class Certified:
 
 Steps = AsyncGenerator[Progress | Certified, None]
 ExplainSteps = AsyncGenerator[DecoyProgress | Explained, None]
-Keep = Callable[[Plan, Evidence, Evidence], Awaitable[None]]
+Keep = Callable[[Plan, Evidence, Gathering], Awaitable[None]]
 
 
-async def forgetful(plan: Plan, part: Evidence, evidence: Evidence) -> None:
+async def forgetful(plan: Plan, part: Evidence, evidence: Gathering) -> None:
     """Keeps nothing."""
 
 
@@ -180,25 +181,24 @@ async def certify(
     precision = order.noise.recipe.precision
     look = await pool.look(order.card.name, subject.picture, order.target, DEFAULT, precision)
     plan = order.noise.plan(order.card, subject.digest, look.target)
-    evidence = notes.evidence or Evidence.empty(plan.features, plan.votes_only)
+    evidence = Gathering(notes.evidence or Evidence.empty(plan.features, plan.votes_only))
     meter = Meter(plan, order, proofs)
     for stop in legs_left(order, evidence):
         for start, end in gaps(evidence, stop):
             work = pool.draw_parts(plan, subject.picture, start, end)
             async with aclosing(work) as parts:
                 async for part in parts:
-                    evidence = evidence.merge(part)
+                    evidence.add(part)
                     await notes.keep(plan, part, evidence)
                     yield await meter.progress(evidence)
         if meter.untold(evidence):
             yield await meter.progress(evidence)
         if meter.ending:
             break
-    certificate = await asyncio.to_thread(prove, plan, evidence, order.question)
-    made = await asyncio.to_thread(
-        _compose, order, subject, plan, evidence, certificate, notes.issue
-    )
-    yield Certified(order, subject, look, plan, evidence, certificate, meter.ending, made)
+    whole = evidence.whole()
+    certificate = await asyncio.to_thread(prove, plan, whole, order.question)
+    made = await asyncio.to_thread(_compose, order, subject, plan, whole, certificate, notes.issue)
+    yield Certified(order, subject, look, plan, whole, certificate, meter.ending, made)
 
 
 async def last(steps: Steps, abandoned: Callable[[], Awaitable[bool]]) -> Certified:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from certify import stopping
 from certify.evidence import Evidence, Range
+from certify.gathering import Gathering
 from service.orders import CertifyOrder
 
 
@@ -13,13 +14,13 @@ def legs(order: CertifyOrder) -> tuple[int, ...]:
     return stopping.checkpoints(samples) if order.asked.stop == "proven" else (samples,)
 
 
-def legs_left(order: CertifyOrder, evidence: Evidence) -> tuple[int, ...]:
+def legs_left(order: CertifyOrder, evidence: Evidence | Gathering) -> tuple[int, ...]:
     """The legs from the one on that `evidence` reaches into: those before did not end sampling."""
     reached = evidence.ranges[-1][1] if evidence.ranges else 0
     return tuple(stop for stop in legs(order) if stop >= reached)
 
 
-def gaps(evidence: Evidence, stop: int) -> Iterator[Range]:
+def gaps(evidence: Evidence | Gathering, stop: int) -> Iterator[Range]:
     """The ranges of samples below `stop` that the evidence lacks, in order."""
     at = 0
     for first, last in evidence.ranges:

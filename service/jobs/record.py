@@ -16,6 +16,7 @@ import numpy as np
 
 from certify.document import Asked
 from certify.evidence import Evidence
+from certify.gathering import gathered
 from certify.plan import Question
 from models import registry
 from models.registry import UnknownModel
@@ -23,7 +24,7 @@ from service.messages import Drawn
 from service.orders import CertifyOrder, Noise
 from service.pipeline import SOFTWARE, Issue, Subject
 from service.problems import ProblemError
-from service.store.jobs import Kept, New
+from service.store.jobs import Kept, New, Part
 
 CHANNELS = 3
 
@@ -141,21 +142,25 @@ def _outdated(why: str) -> ProblemError:
     return ProblemError("job-outdated", f"{why}; send the request again")
 
 
-def pack(parts: Sequence[Evidence]) -> tuple[int, bytes]:
-    """The first sample of these parts together, and the bytes to keep of them."""
-    whole = merged(parts)
-    return whole.ranges[0][0], msgspec.msgpack.encode(Drawn.of(whole))
+def pack(part: Evidence, growing: Evidence | None = None) -> Part:
+    """What to keep of a part of evidence, which holds one that was kept before if `growing`."""
+    grown = None if growing is None else growing.ranges[0][0]
+    return Part(part.ranges[0][0], msgspec.msgpack.encode(Drawn.of(part)), grown)
+
+
+def is_full(part: Evidence) -> bool:
+    """Whether what a part says of single samples outweighs its counts.
+
+    Every part repeats the counts. Of parts that grow until they are full the store keeps at most
+    twice what it would keep of all samples in one, however often they are saved.
+    """
+    votes = 0 if part.votes is None else part.votes.nbytes
+    repeated = part.counts.nbytes * (1 if part.squares is None else 2)
+    return part.predictions.nbytes + votes >= repeated
 
 
 def unpack(parts: Sequence[bytes]) -> Evidence | None:
     """The evidence that was kept; None if none was."""
-    opened = [msgspec.msgpack.decode(part, type=Drawn).evidence() for part in parts]
-    return merged(opened) if opened else None
-
-
-def merged(parts: Sequence[Evidence]) -> Evidence:
-    """All parts as one; in pairs, so that long evidence is not copied once for each part."""
-    if len(parts) == 1:
-        return parts[0]
-    middle = len(parts) // 2
-    return merged(parts[:middle]).merge(merged(parts[middle:]))
+    opened = (msgspec.msgpack.decode(part, type=Drawn).evidence() for part in parts)
+    first = next(opened, None)
+    return None if first is None else gathered(first, opened)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from certify.evidence import Evidence
+from certify.gathering import Gathering
 from certify.plan import Plan
 from service.jobs.record import Record
 from service.orders import CertifyOrder
@@ -23,16 +24,18 @@ class Taken(Exception):
 class Running:
     """A job between its start here and its end here.
 
-    kept: whether it is in the store, and may outlive the request and the process. outcome: the
-    certificate, once it is made and, where it is kept, in the store; or why there is none.
+    kept: whether it is in the store, and may outlive the request and the process. unsaved: what
+    was drawn and is not there yet; growing: what was saved last, if more is to be saved with it.
+    outcome: the certificate, once it is made and, where it is kept, in the store; or why there is
+    none.
     """
 
     def __init__(self, record: Record, *, kept: bool, evidence: Evidence | None = None) -> None:
         self.record = record
         self.kept = kept
         self.target = record.order.target
-        self.evidence = evidence
         self.unsaved: list[Evidence] = []
+        self.growing: Evidence | None = None
         self.progress: Progress | None = None
         self.saved_at = float("-inf")
         self.lock = asyncio.Lock()
@@ -40,6 +43,7 @@ class Running:
         # Nobody may be waiting for it.
         self.outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.task: asyncio.Task[None] | None = None
+        self._gathered = None if evidence is None else Gathering(evidence)
         self._bell = asyncio.Event()
 
     @property
@@ -50,7 +54,7 @@ class Running:
     @property
     def samples(self) -> int:
         """Samples drawn so far."""
-        return self.evidence.samples if self.evidence is not None else 0
+        return self._gathered.samples if self._gathered is not None else 0
 
     @property
     def left(self) -> int:
@@ -68,10 +72,11 @@ class Running:
 
     def notes(self) -> Notes:
         """What the pipeline goes on from, and where it leaves what it draws."""
-        return Notes(self.record.issue, self.evidence, self._keep)
+        evidence = None if self._gathered is None else self._gathered.whole()
+        return Notes(self.record.issue, evidence, self._keep)
 
-    async def _keep(self, plan: Plan, part: Evidence, evidence: Evidence) -> None:
-        self.target, self.evidence = plan.target, evidence
+    async def _keep(self, plan: Plan, part: Evidence, evidence: Gathering) -> None:
+        self.target, self._gathered = plan.target, evidence
         self.unsaved.append(part)
 
     def tell(self, progress: Progress) -> None:

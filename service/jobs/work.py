@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from certify.gathering import gathered
 from service import answers
 from service.failures import as_problem
 from service.jobs import record as records
@@ -62,12 +63,14 @@ class Work:
         async with running.lock:
             if not running.kept or not running.unsaved:
                 return
-            parts = list(running.unsaved)
-            first, body = await asyncio.to_thread(records.pack, parts)
+            parts, growing = list(running.unsaved), running.growing
+            first, *others = parts if growing is None else [growing, *parts]
+            whole = await asyncio.to_thread(gathered, first, others)
+            part = await asyncio.to_thread(records.pack, whole, growing)
             point, now = running.point(), time.time()
             try:
                 held = await self.store.do(
-                    jobs.checkpoint, running.id, self.holder, point, first, body, now
+                    jobs.checkpoint, running.id, self.holder, point, part, now
                 )
             except SQLAlchemyError as error:
                 log.error("job %s cannot be saved yet: %s", running.id, error)
@@ -77,6 +80,7 @@ class Work:
             if not held:
                 raise Taken(running.id)
             del running.unsaved[: len(parts)]
+            running.growing = None if records.is_full(whole) else whole
 
     async def fail(self, job: str, error: Exception) -> None:
         """The job came to nothing; the store says why."""

@@ -5,7 +5,7 @@ no more: a process that was thought dead can spoil nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -83,6 +83,15 @@ class Point:
     progress: str | None
 
 
+@dataclass(frozen=True)
+class Part:
+    """Evidence, as a message, from sample `first` on; in place of that from `grown` on, if any."""
+
+    first: int
+    body: bytes
+    grown: int | None = None
+
+
 HEAD = tuple(JOBS.c[name] for name in Head.__dataclass_fields__)
 NEW = tuple(JOBS.c[name] for name in New.__dataclass_fields__)
 
@@ -92,11 +101,10 @@ def accept(connection: Connection, new: New, now: float) -> Head:
     found = _same(connection, new)
     if found is not None:
         return found
-    own = {name: getattr(new, name) for name in New.__dataclass_fields__}
-    made = insert(JOBS).values(**own, state="queued", updated=now, drawn=0).returning(*HEAD)
+    own = insert(JOBS).values(**asdict(new), state="queued", updated=now, drawn=0)
     try:
         with connection.begin_nested():
-            return _head(connection.execute(made).one())
+            return _head(connection.execute(own.returning(*HEAD)).one())
     except IntegrityError:
         # Another server accepted the same request meanwhile.
         found = _same(connection, new)
@@ -123,18 +131,16 @@ def head(connection: Connection, job: str, owner: str) -> Head | None:
 
 def listing(connection: Connection, owner: str, most: int, after: Head | None) -> list[Head]:
     """The owner's newest jobs, `most` of them; with `after`, those next to it, older ones."""
-    order = tuple_(JOBS.c.created, JOBS.c.id)
     found = select(*HEAD).where(JOBS.c.owner == owner).limit(most)
     found = found.order_by(JOBS.c.created.desc(), JOBS.c.id.desc())
     if after is not None:
-        found = found.where(order < tuple_(after.created, after.id))
+        found = found.where(tuple_(JOBS.c.created, JOBS.c.id) < tuple_(after.created, after.id))
     return [_head(row) for row in connection.execute(found)]
 
 
 def claim(connection: Connection, holder: str, now: float, until: float, most: int) -> list[str]:
     """Take up to `most` jobs that nobody works on, oldest first; their ids."""
-    free = _free(now)
-    waiting = select(JOBS.c.id).where(free).order_by(JOBS.c.created, JOBS.c.id).limit(most)
+    waiting = select(JOBS.c.id).where(_free(now)).order_by(JOBS.c.created, JOBS.c.id).limit(most)
     candidates = connection.execute(waiting).scalars().all()
     return [job for job in candidates if take(connection, job, holder, now, until)]
 
@@ -155,20 +161,15 @@ def load(connection: Connection, job: str) -> Kept:
 
 
 def checkpoint(
-    connection: Connection, job: str, holder: str, point: Point, first: int, body: bytes, now: float
+    connection: Connection, job: str, holder: str, point: Point, part: Part, now: float
 ) -> bool:
-    """Add evidence, from sample `first` on, and how far that is; whether the job is still held."""
-    held = _write(
-        connection,
-        job,
-        _held(holder),
-        updated=now,
-        drawn=point.drawn,
-        target=point.target,
-        progress=point.progress,
-    )
+    """Add evidence, and say how far that is; whether the job is still held."""
+    held = _write(connection, job, _held(holder), updated=now, **asdict(point))
     if held:
-        connection.execute(insert(PARTS).values(job=job, first=first, body=body))
+        # Whoever was not told that a part was saved saves it again.
+        old = PARTS.c.first.in_([part.first, part.grown or part.first])
+        connection.execute(delete(PARTS).where(PARTS.c.job == job, old))
+        connection.execute(insert(PARTS).values(job=job, first=part.first, body=part.body))
     return held
 
 
@@ -205,8 +206,7 @@ def finish(
     """The job is done and these are its results by content type; whether it was still held."""
     done = _end(connection, job, "done", _held(holder), now, expires)
     if done:
-        reached = {"drawn": point.drawn, "target": point.target, "progress": point.progress}
-        _write(connection, job, JOBS.c.state == "done", **reached)
+        _write(connection, job, JOBS.c.state == "done", **asdict(point))
         rows = [{"job": job, "kind": kind, "body": body} for kind, body in results.items()]
         connection.execute(insert(RESULTS), rows)
     return done

@@ -26,7 +26,7 @@ def test_any_split_merged_in_any_order_is_the_whole(cuts: set[int], order: objec
     ends = [0, *sorted(cuts), 40]
     pieces = [piece(a, b) for a, b in pairwise(ends)]
     order.shuffle(pieces)  # type: ignore[attr-defined]
-    for merged in (reduce(Evidence.merge, pieces, Evidence.empty(13)), gathered(pieces)):
+    for merged in (reduce(Evidence.merge, pieces, Evidence.empty(13)), gathered(pieces[0], pieces[1:])):
         assert merged.digest() == WHOLE.digest()
         assert merged.ranges == ((0, 40),)
         np.testing.assert_array_equal(merged.votes, np.packbits(VOTES, axis=1))
@@ -113,7 +113,7 @@ def test_gathering_copies_each_sample_a_few_times_however_many_parts(
     monkeypatch.setattr(Evidence, "merge", counted)
     votes, classes = np.zeros((2, 3), bool), np.zeros(2, np.int32)
     parts = [Evidence.from_votes(2 * at, votes, classes) for at in range(1024)]
-    gathered(parts)
+    gathered(parts[0], parts[1:])
     assert sum(copied) <= 2048 * 10
     copied.clear()
     reduce(Evidence.merge, parts)

@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from service.jobs.states import CHANGES, FINAL, before
 from service.store import api_keys, jobs, opening
 from service.store.api_keys import Entry
-from service.store.jobs import New, Point
+from service.store.jobs import New, Part, Point
 from service.store.opening import BadStore
 from service.store.store import Store
 from service.store.tables import METADATA
@@ -156,7 +156,7 @@ def test_evidence_grows_and_is_read_back_in_order(store: Store) -> None:
     job = running(store)
     for first, drawn in ((64, 64), (0, 128)):
         point = Point(drawn, 7, f'{{"samples":{drawn}}}')
-        assert store.now(jobs.checkpoint, job, ME, point, first, b"part %d" % first, 11.0)
+        assert store.now(jobs.checkpoint, job, ME, point, Part(first, b"part %d" % first), 11.0)
     kept = store.now(jobs.load, job)
     assert (kept.target, kept.parts) == (7, (b"part 0", b"part 64"))
     head = store.now(jobs.head, job, "")
@@ -166,11 +166,24 @@ def test_evidence_grows_and_is_read_back_in_order(store: Store) -> None:
     assert store.now(jobs.load, job) == jobs.Kept(new(asked='{"anew":1}'), None, ())
 
 
+def test_a_part_that_grew_takes_the_place_of_what_it_holds(store: Store) -> None:
+    job = running(store)
+    for part in (
+        Part(64, b"64 to 128"),
+        Part(0, b"0 to 128", grown=64),
+        Part(0, b"0 to 192", grown=0),
+        Part(0, b"0 to 192", grown=0),  # of which nobody was told that it was saved
+        Part(256, b"256 to 320"),
+    ):
+        assert store.now(jobs.checkpoint, job, ME, Point(1, 7, "{}"), part, 11.0)
+    assert store.now(jobs.load, job).parts == (b"0 to 192", b"256 to 320")
+
+
 def test_whoever_lost_the_lease_can_write_nothing_more(store: Store) -> None:
     job = running(store)
     assert store.now(jobs.take, job, OTHER, 21.0, 40.0)
     point = Point(64, 7, "{}")
-    assert not store.now(jobs.checkpoint, job, ME, point, 0, b"late", 22.0)
+    assert not store.now(jobs.checkpoint, job, ME, point, Part(0, b"late"), 22.0)
     assert not store.now(jobs.begin_anew, job, ME, "")
     assert not store.now(jobs.finish, job, ME, point, {"k": b"late"}, 22.0, 99.0)
     assert not store.now(jobs.fail, job, ME, "{}", 22.0, 99.0)
@@ -183,7 +196,7 @@ def test_whoever_lost_the_lease_can_write_nothing_more(store: Store) -> None:
 
 def test_a_finished_job_keeps_its_results_until_they_expire(store: Store) -> None:
     job = running(store)
-    store.now(jobs.checkpoint, job, ME, Point(100, 7, "{}"), 0, b"part", 11.0)
+    store.now(jobs.checkpoint, job, ME, Point(100, 7, "{}"), Part(0, b"part"), 11.0)
     results = {"application/json": b"{}", "image/png": b"\x89PNG"}
     assert store.now(jobs.finish, job, ME, Point(100, 7, None), results, 12.0, 50.0)
     assert {kind: store.now(jobs.result, job, kind) for kind in results} == results
@@ -206,7 +219,7 @@ def test_nothing_comes_after_a_final_state(store: Store) -> None:
     assert store.now(jobs.cancel, job, "", 12.0, 50.0)
     assert not store.now(jobs.cancel, job, "", 13.0, 50.0)
     assert not store.now(jobs.finish, job, ME, Point(1, 1, None), {}, 13.0, 50.0)
-    assert not store.now(jobs.checkpoint, job, ME, Point(1, 1, "{}"), 0, b"", 13.0)
+    assert not store.now(jobs.checkpoint, job, ME, Point(1, 1, "{}"), Part(0, b""), 13.0)
     assert store.now(jobs.claim, ME, 99.0, 199.0, 9) == []
     assert store.now(jobs.renew, ME, [job], 99.0) == frozenset()
 
