@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from certify.evidence import Evidence
+from certify.gathering import Gathering
 from certify.plan import Plan
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
@@ -28,6 +29,8 @@ from models.precision import FLOAT32, precisions
 # Averaged scores are rounded to multiples of this: sums of them below 2^53 units are exact in
 # float64, so that they add up to the same number in any order and any split.
 UNIT = 2.0**-40
+# Votes of this many bytes, one for each feature and sample, wait to be packed.
+WAITING_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Sampler:
         """
         self._check_image(image)
         self._check_attribution(attribution, precision)
-        classes, network = len(self.card.classes), self._at(precision)
+        classes, network = len(self.card.classes), self.at(precision)
         pixels = torch.from_numpy(image).to(self.network.device, torch.float32).unsqueeze(0)
         if target is None:
             with torch.no_grad():
@@ -127,12 +130,11 @@ class Sampler:
     def _rows(self, pieces: Sequence[Piece]) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Yield a piece's number, scores (n, features) and logits (n, classes), n ≤ lanes, in order
         of pieces and of their samples."""
-        for piece in pieces:
-            self._check_piece(piece, pieces[0].plan)
+        self.check(pieces)
         if not pieces:
             return
         recipe = pieces[0].plan.recipe
-        attribute, network = ATTRIBUTIONS[recipe.attribution], self._at(recipe.precision)
+        attribute, network = ATTRIBUTIONS[recipe.attribution], self.at(recipe.precision)
         fillers = [filler(piece.plan, piece.image, self.network.device) for piece in pieces]
         for runs in batches([range(piece.start, piece.stop) for piece in pieces], recipe.lanes):
             noisy = self._noisy(runs, fillers, recipe.lanes)
@@ -159,6 +161,11 @@ class Sampler:
             targets[run.lanes] = pieces[run.piece].plan.target
         return targets.to(self.network.device)
 
+    def check(self, pieces: Sequence[Piece]) -> None:
+        """Raise ValueError as `draw_together` does."""
+        for piece in pieces:
+            self._check_piece(piece, pieces[0].plan)
+
     def _check_piece(self, piece: Piece, first: Plan) -> None:
         self._check_plan(piece.plan, piece.image)
         in_order = 0 <= piece.start <= piece.stop < 1 << 63
@@ -182,7 +189,7 @@ class Sampler:
         in_range = plan.target in range(len(card.classes))
         self._check("target", plan.target, in_range, f"a class index below {len(card.classes)}")
 
-    def _at(self, precision: str) -> Network:
+    def at(self, precision: str) -> Network:
         """The network in this precision, made when it is first asked for."""
         if precision not in self._networks:
             self._networks[precision] = self.network.at(precision)
@@ -205,25 +212,38 @@ class Sampler:
 
 
 class _Drawn:
-    """What the samples of one piece said, batch by batch."""
+    """What the samples of one piece said, batch by batch.
+
+    Rows wait until they are worth packing: eight to a byte, or, of many features, as counts alone.
+    """
 
     def __init__(self, piece: Piece) -> None:
-        self._plan, self._start = piece.plan, piece.start
+        self._plan, self._at = piece.plan, piece.start
         self._rows: list[NDArray[np.bool_] | NDArray[np.int32]] = []
         self._predictions: list[NDArray[np.int32]] = []
+        self._packed = Gathering(Evidence.empty(self._plan.features, self._plan.votes_only))
 
     def add(self, scores: Tensor, logits: Tensor) -> None:
         votes, votes_only = self._plan.recipe.votes, self._plan.votes_only
         self._rows.append(vote(scores, votes).cpu().numpy() if votes_only else _places(scores))
         self._predictions.append(_predicted(logits))
+        if len(self._rows) * self._rows[0].nbytes >= WAITING_BYTES:
+            self._pack()
 
     def evidence(self) -> Evidence:
-        if not self._rows:
-            return Evidence.empty(self._plan.features, self._plan.votes_only)
+        if self._rows:
+            self._pack()
+        return self._packed.whole()
+
+    def _pack(self) -> None:
         rows, predictions = np.concatenate(self._rows), np.concatenate(self._predictions)
         if self._plan.votes_only:
-            return Evidence.from_votes(self._start, rows.astype(bool, copy=False), predictions)
-        return Evidence.from_points(self._start, self._plan.points[rows], predictions)
+            part = Evidence.from_votes(self._at, rows.astype(bool, copy=False), predictions)
+        else:
+            part = Evidence.from_points(self._at, self._plan.points[rows], predictions)
+        self._packed.add(part)
+        self._at += len(predictions)
+        self._rows, self._predictions = [], []
 
 
 def _places(scores: Tensor) -> NDArray[np.int32]:

@@ -202,6 +202,28 @@ def test_points_are_given_by_the_ranks_that_votes_come_from(
     np.testing.assert_array_equal(whole.squares, (given**2).sum(axis=0))
 
 
+@pytest.mark.parametrize("score", ["vote", "linear"])
+def test_votes_are_packed_as_they_come(
+    sampler: Sampler,
+    plan: Plan,
+    digit: NDArray[np.uint8],
+    score: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scored = replace(plan, recipe=replace(plan.recipe, score=score))
+    at_once = sampler.draw(scored, digit, 0, SAMPLES)
+    packed, from_rows = [], getattr(Evidence, "from_votes" if score == "vote" else "from_points")
+
+    def noted(start: int, rows: NDArray, predictions: NDArray) -> Evidence:
+        packed.append(len(predictions))
+        return from_rows(start, rows, predictions)
+
+    monkeypatch.setattr(Evidence, from_rows.__name__, noted)
+    monkeypatch.setattr("models.sampling.WAITING_BYTES", 1)
+    assert sampler.draw(scored, digit, 0, SAMPLES).digest() == at_once.digest()
+    assert max(packed) <= plan.recipe.lanes and sum(packed) == SAMPLES
+
+
 def test_no_samples_are_no_evidence(sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]) -> None:
     assert sampler.draw(plan, digit, 7, 7).digest() == Evidence.empty(plan.features).digest()
     assert not sampler.average(plan, digit, 7, 7).any()
