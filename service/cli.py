@@ -13,6 +13,7 @@ from rich.console import Console
 from certify.verify import main as verify_main
 from service import (
     api_key_commands,
+    decoy_options,
     key_commands,
     keys,
     output,
@@ -22,6 +23,8 @@ from service import (
 )
 from service import report as reports
 from service.complaints import Impossible, complaints
+from service.decoy_output import in_words
+from service.following import SAMPLING, SEEKING, follow
 from service.serve_commands import settings
 from service.sources import Offline, Remote, Source
 
@@ -37,7 +40,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(api_key_commands.app, name="api-keys")
 said = Console()
-UNDER_NOISE = ("smoothgrad", "renyi")
+LOOKING = {"smoothgrad": SAMPLING, "renyi": SAMPLING, "dance": SEEKING}
 
 Image = Annotated[Path, typer.Argument(help="The photograph: JPEG, PNG or WebP.")]
 Server = Annotated[
@@ -56,7 +59,7 @@ Score = Annotated[
 ]
 Attribution = Annotated[
     str | None,
-    typer.Option(help="Base map: gradient (default), lrp, …; a model's card lists them."),
+    typer.Option(help="Base map: gradient, lrp, …; a model's card lists them, and its default."),
 ]
 Precision = Annotated[
     str | None,
@@ -102,7 +105,13 @@ PublicKey = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    help="Show which parts of a photograph the model looked at.\n\n"
+    "Examples: affidavit explain photo.jpg --method smoothgrad --samples 200\n\n"
+    "affidavit explain photo.jpg --method dance --tolerance 0.1 --decoys 4\n\n"
+    "Writes overlay.png, map.npy and explanation.json; the pictures of decoys, if asked for.\n\n"
+    + decoy_options.TEACHING
+)
 def explain(
     image: Image,
     method: Annotated[
@@ -122,21 +131,26 @@ def explain(
     lanes: Lanes = None,
     samples: Samples = None,
     key: Key = None,
+    scheme: decoy_options.Scheme = None,
+    layer: decoy_options.Layer = None,
+    patch: decoy_options.Patch = None,
+    stride: decoy_options.Stride = None,
+    tolerance: decoy_options.Tolerance = None,
+    cap: decoy_options.Cap = None,
+    steps: decoy_options.Steps = None,
+    decoys: decoy_options.Shown = None,
     server: Server = None,
     out: Out = Path("out"),
 ) -> None:
-    """Show which parts of a photograph the model looked at.
-
-    Example: affidavit explain photo.jpg --method smoothgrad --samples 200
-
-    Writes overlay.png, map.npy and explanation.json.
-    """
+    """Its help is above: part of it stands with the options."""
     options = locals()
     with complaints():
         fields, source, photo = _request(options), _source(server), _read(image)
-        with said.status("looking under noise" if method in UNDER_NOISE else "looking"):
-            answer = asyncio.run(source.explain(photo, fields))
+        doing = LOOKING.get(method, "looking")
+        answer = asyncio.run(follow(source.explain(photo, fields), said, doing))
         output.print_prediction(said, answer.prediction, answer.label)
+        if answer.decoys is not None:
+            output.print_words(said, in_words(answer.decoys))
         output.print_files(said, output.write_explanation(answer, out))
 
 
@@ -180,7 +194,7 @@ def certify(
         fields, source, photo = _request(options), _source(server), _read(image)
         if estimate:
             return output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
-        answer = asyncio.run(output.follow(source.certify(photo, fields), said))
+        answer = asyncio.run(follow(source.certify(photo, fields), said, SAMPLING))
         output.show_certificate(said, answer, out)
         output.print_files(said, reports.beside(out, photo, settings(), ours=server is None))
 

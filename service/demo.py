@@ -22,6 +22,7 @@ import httpx
 from rich.console import Console
 
 from service import output, report
+from service.following import SAMPLING, follow
 from service.problems import ProblemError
 from service.settings import Settings, bundled_photo
 from service.sources import Remote, Unreachable
@@ -59,7 +60,7 @@ def run(chosen: argparse.Namespace, console: Console) -> None:
     photo = _photo(chosen.photo)
     with _server(chosen.port, console) as url:
         console.print(f"sending {chosen.photo.name} to {url}/v1/certify", highlight=False)
-        answer = asyncio.run(output.follow(Remote(url).certify(photo, fields), console))
+        answer = asyncio.run(follow(Remote(url).certify(photo, fields), console, SAMPLING))
     console.print(f"\n{fields['model']} sees:", highlight=False)
     output.print_prediction(console, answer.prediction, answer.label)
     console.print("\nThe certificate in words:", highlight=False)

@@ -2,95 +2,23 @@
 
 import base64
 import shlex
-from collections.abc import Callable
-from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from certify.document import dumps
 from certify.reading import loads
-from certify.wording import exactly
+from service import decoy_output
 from service.problems import Problem
 from service.results import (
     CertifyAnswer,
     EstimateAnswer,
     ExplainAnswer,
     ModelList,
-    Progress,
     Ranked,
 )
-from service.sources import Answers
-
-PLAIN_STEPS = 10
-
-
-async def follow(steps: Answers, console: Console) -> CertifyAnswer:
-    """Show progress, a bar on a terminal and plain lines elsewhere, until the certificate comes."""
-    answer: CertifyAnswer | None = None
-    with _bar(console) as bar:
-        show = _moving(bar) if console.is_terminal else _lines(console)
-        async with aclosing(steps):
-            async for step in steps:
-                if isinstance(step, CertifyAnswer):
-                    answer = step
-                else:
-                    show(step)
-    if answer is None:
-        raise EOFError("the answer ended before the certificate came")
-    return answer
-
-
-def _bar(console: Console) -> Bar:
-    return Bar(
-        TextColumn("sampling noise"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[proven]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def _moving(bar: Bar) -> Callable[[Progress], None]:
-    task = bar.add_task("", total=None, proven="")
-
-    def show(step: Progress) -> None:
-        bar.update(task, completed=step.samples, total=step.total, proven=_proven(step))
-
-    return show
-
-
-def _lines(console: Console) -> Callable[[Progress], None]:
-    said = 0
-
-    def show(step: Progress) -> None:
-        nonlocal said
-        if step.samples * PLAIN_STEPS // step.total > said:
-            said = step.samples * PLAIN_STEPS // step.total
-            tail = f", {_proven(step)}" if _proven(step) else ""
-            line = f"  {step.samples}/{step.total} samples, {step.seconds:.0f} s{tail}"
-            console.print(line, highlight=False, soft_wrap=True)
-
-    return show
-
-
-def _proven(step: Progress) -> str:
-    """What is proven so far, if anything is."""
-    if not step.at_least or not step.radius:
-        return ""
-    return f"already proven: at least {step.at_least} stay within {exactly(step.radius)}"
 
 
 def print_prediction(console: Console, ranked: list[Ranked], explained: str) -> None:
@@ -178,12 +106,13 @@ def write_explanation(answer: ExplainAnswer, out: Path) -> dict[str, Path]:
     """Write overlay, map and all numbers into the folder `out`; what each is, and where."""
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "map.npy", np.array(answer.map))
-    (out / "explanation.json").write_text(answer.model_dump_json(exclude={"overlay"}) + "\n")
+    told = answer.model_dump_json(exclude={"overlay": True, "decoys": {"pictures"}})
+    (out / "explanation.json").write_text(told + "\n")
     files = {"the map": out / "map.npy", "all numbers": out / "explanation.json"}
     if answer.overlay is not None:
         _write_picture(out / "overlay.png", answer.overlay)
         files = {"the map over the photograph": out / "overlay.png"} | files
-    return files
+    return files | (decoy_output.write_pictures(answer.decoys, out) if answer.decoys else {})
 
 
 def _write_picture(path: Path, text: str) -> None:

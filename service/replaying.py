@@ -12,7 +12,7 @@ from models.identity import Mismatch
 from models.images import BadImage
 from models.registry import UnknownModel
 from service.complaints import FAILED, Impossible
-from service.output import PLAIN_STEPS
+from service.following import PLAIN_STEPS
 from service.settings import Settings
 from service.worker_process import keep_memory
 

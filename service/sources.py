@@ -9,6 +9,7 @@ import httpx
 
 from models import registry
 from service import answers, estimating, pipeline
+from service.decoy_results import DecoyProgress
 from service.keys import signer
 from service.negotiation import EVENTS, JSON
 from service.orders import certify_order, estimate_order, explain_order
@@ -19,6 +20,7 @@ from service.settings import Settings
 
 Fields = Mapping[str, Any]
 Answers = AsyncGenerator[Progress | CertifyAnswer, None]
+Maps = AsyncGenerator[DecoyProgress | ExplainAnswer, None]
 # Connecting is quick or hopeless; how long an answer may take is for whoever asked to say.
 TIMEOUT = httpx.Timeout(None, connect=10.0)
 
@@ -30,7 +32,7 @@ class Unreachable(Exception):
 class Source(Protocol):
     """Something that explains and certifies. Raises ProblemError for what is refused."""
 
-    async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer: ...
+    def explain(self, photo: bytes, fields: Fields) -> Maps: ...
     def certify(self, photo: bytes, fields: Fields) -> Answers: ...
     async def estimate(self, photo: bytes, fields: Fields) -> EstimateAnswer: ...
     async def models(self) -> ModelList: ...
@@ -44,13 +46,18 @@ class Offline:
         self._signer = signer(settings.signing_key)
         self._pool = pool or LocalPool(device=settings.device, chunk_seconds=settings.chunk_seconds)
 
-    async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer:
-        """The map, with its overlay."""
+    async def explain(self, photo: bytes, fields: Fields) -> Maps:
+        """Progress where decoys are looked for, then the map with its overlay."""
         order = explain_order({**fields, "pictures": True}, False, self._settings)
         subject = pipeline.receive(photo, order.card, self._settings.max_pixels)
         await self._pool.start()
         try:
-            return answers.explain_answer(await pipeline.explain(self._pool, order, subject))
+            async with aclosing(pipeline.explain_steps(self._pool, order, subject)) as steps:
+                async for step in steps:
+                    if isinstance(step, DecoyProgress):
+                        yield step
+                    else:
+                        yield answers.explain_answer(step)
         finally:
             await self._pool.stop()
 
@@ -87,10 +94,19 @@ class Remote:
         self._url = url.rstrip("/")
         self._transport = transport
 
-    async def explain(self, photo: bytes, fields: Fields) -> ExplainAnswer:
-        """The map, with its overlay."""
-        async with self._ask("/v1/explain", photo, fields, JSON) as response:
-            return ExplainAnswer.model_validate_json(await response.aread())
+    async def explain(self, photo: bytes, fields: Fields) -> Maps:
+        """Progress where decoys are looked for, then the map with its overlay."""
+        async with (
+            self._ask("/v1/explain", photo, fields, EVENTS) as response,
+            aclosing(read_events(response)) as events,
+        ):
+            async for name, data in events:
+                if name == "progress":
+                    yield DecoyProgress.model_validate_json(data)
+                elif name == "result":
+                    yield ExplainAnswer.model_validate_json(data)
+                else:
+                    raise problem_error(data)
 
     async def certify(self, photo: bytes, fields: Fields) -> Answers:
         """Progress, then the certificate with its pictures."""

@@ -21,7 +21,8 @@ from certify.document import dumps
 from certify.verify import verify
 from models import registry
 from service import cli, serve_commands, serving
-from service.output import curl_line, follow, write_certificate
+from service.following import SAMPLING, follow
+from service.output import curl_line, write_certificate
 from service.results import CertifyAnswer, Progress
 from service.settings import Settings
 from service.sources import Offline, Remote, Source
@@ -293,8 +294,8 @@ def test_a_terminal_gets_a_bar_and_an_early_end_is_an_error() -> None:
         yield Progress(samples=64, total=128, seconds=1.0, at_least=5, radius=0.25)
 
     console = Console(force_terminal=True, width=120, record=True)
-    with pytest.raises(EOFError, match="before the certificate came"):
-        asyncio.run(follow(steps(), console))
+    with pytest.raises(EOFError, match="before its result came"):
+        asyncio.run(follow(steps(), console, SAMPLING))
     shown = console.export_text()
     assert "64/128" in shown and "at least 5 stay within 0.25" in shown
 
