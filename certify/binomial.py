@@ -11,29 +11,61 @@ D and E are not negative. Cut off at depth M, 0 ≤ G_M ≤ 1/(1 + E_M), and bou
 follow upwards. Some tens of levels suffice five standard deviations from the mean. Nearer to it
 more are needed, up to √n, and the series is summed instead.
 
+For many counts at once the same is done in floats rounded outward (`certify.ratios`), and in balls
+where these do not decide.
+
 Reference: Gauss (1813); NIST Handbook, 15.7.5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+import numpy as np
 from flint import arb
+from numpy.typing import NDArray
+
+from certify.ratios import MOST_TRIALS, ratios
 
 _DEPTHS = (16, 64, 256)
 
 
-def tail_at_most(successes: int, trials: int, level: arb) -> Callable[[arb], bool]:
-    """A test of a ball p: P(Binomial(trials, p) ≥ successes) ≤ level for certain; successes ≥ 1."""
+def tails_at_most(
+    successes: NDArray[np.int64], trials: int, level: arb, near: NDArray[np.float64]
+) -> Iterator[Callable[[arb], bool]]:
+    """`tail_at_most` of each count, quickest from `near` on: a float in (0, 1) for each of them.
+
+    Of p and of 1 − p, p in `near`, both must be floats exactly, as of multiples of 2^-40.
+    """
+    if trials > MOST_TRIALS:
+        yield from (tail_at_most(count, trials, level) for count in successes.tolist())
+        return
+    lows, highs = ratios(successes.astype(np.float64), trials, near)
+    for count, p, low, high in zip(
+        successes.tolist(), near.tolist(), lows.tolist(), highs.tolist(), strict=True
+    ):
+        yield tail_at_most(count, trials, level, (arb(p), arb(low).union(arb(high))))
+
+
+def tail_at_most(
+    successes: int, trials: int, level: arb, known: tuple[arb, arb] | None = None
+) -> Callable[[arb], bool]:
+    """A test of a ball p: P(Binomial(trials, p) ≥ successes) ≤ level for certain; successes ≥ 1.
+
+    known: some p and a ball around R there, if there is one.
+    """
     rest = trials - successes
     ways = _log_factorial(trials) - _log_factorial(successes) - _log_factorial(rest)
-    seen: list[tuple[arb, arb]] = []
 
     def first(p: arb) -> arb:
         return (ways + successes * p.log() + rest * (1 - p).log()).exp()
 
+    seen = [(known[0], first(known[0]) * known[1])] if known else []
+
     def nearby(p: arb) -> arb:
         """By the mean value theorem; the tail's derivative is successes/p times its first term."""
         at, tail = seen[-1]
+        if p == at:
+            return tail
         between_both = p.union(at)
         return tail + (p - at) * successes * first(between_both) / between_both
 

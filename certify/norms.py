@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from flint import arb
@@ -27,12 +27,14 @@ _LOWEST, _HIGHEST = -700.0, 700.0
 _NEAR, _SECANTS = 0.25, 6
 
 
-def largest_radius(law: Law, order: Fraction, ball: NormBall, divergence: arb) -> int:
+def largest_radius(
+    law: Law, order: Fraction, ball: NormBall, divergence: arb, guess: float | None = None
+) -> int:
     """The largest radius, in units of 10^-7, whose ball certainly stays below `divergence`.
 
     `law.over_ball` at the returned radius is below the whole ball `divergence`; 0 if none is, or if
-    `divergence` is not a positive number. The search starts from a guess in floats, which decides
-    how long it takes and not what it finds.
+    `divergence` is not a positive number. The search starts from a guess in floats, in [0, 1]
+    intensity, which decides how long it takes and not what it finds.
     """
     if not divergence.is_finite() or not divergence > 0:
         return 0
@@ -43,7 +45,8 @@ def largest_radius(law: Law, order: Fraction, ball: NormBall, divergence: arb) -
             seen[units] = law.over_ball(order, Fraction(units, UNITS_PER_INTENSITY), ball)
         return seen[units]
 
-    guess = reached(law, ball, (order,), np.array([float(divergence)]))[0]
+    if guess is None:
+        guess = float(reached(law, ball, (order,), np.array([float(divergence)]))[0])
     start = _nearer(over, guess * UNITS_PER_INTENSITY, float(divergence))
     return largest(lambda units: bool(over(units) < divergence), start, LARGEST)
 
@@ -100,17 +103,25 @@ class Sketch:
     logs: Floats
     table: Floats
 
+    @cached_property
+    def _line(self) -> Floats:
+        """All rows one after another, far enough apart: one rising sequence to search in."""
+        return np.asarray((np.clip(self.table, _LOWEST, _HIGHEST) + self._apart).ravel())
+
+    @cached_property
+    def _apart(self) -> Floats:
+        return np.asarray(4 * (_HIGHEST - _LOWEST) * np.arange(len(self.table))[:, None])
+
     def inverse(self, wanted: Floats) -> Floats:
         """Linear interpolation of each row's ln R at a row of values, as `numpy.interp` does it."""
-        rows, size = np.arange(len(self.table))[:, None], len(self.logs)
-        # All rows one after another, far enough apart, are one rising sequence to search in.
-        apart = 4.0 * (_HIGHEST - _LOWEST) * rows
-        held = np.clip(np.nan_to_num(wanted), _LOWEST, _HIGHEST)
-        line = (np.clip(self.table, _LOWEST, _HIGHEST) + apart).ravel()
-        places = np.searchsorted(line, (held + apart).ravel(), side="right").reshape(held.shape)
-        cell = np.clip(places - 1 - rows * size, 0, size - 2)
-        low, high = self.table[rows, cell], self.table[rows, cell + 1]
-        start, stop = self.logs[cell], self.logs[cell + 1]
+        size, values = len(self.logs), self.table.ravel()
+        held = np.clip(wanted, _LOWEST, _HIGHEST)
+        places = np.searchsorted(self._line, (held + self._apart).ravel(), side="right")
+        first = size * np.arange(len(self.table))[:, None]
+        cell = np.clip(places.reshape(held.shape) - 1 - first, 0, size - 2)
+        at = first + cell
+        low, high = values.take(at), values.take(at + 1)
+        start, stop = self.logs.take(cell), self.logs.take(cell + 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             inside = (stop - start) / (high - low) * (held - low) + start
         return np.asarray(np.where(held >= high, stop, np.where(held <= low, start, inside)))

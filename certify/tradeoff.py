@@ -30,6 +30,9 @@ from certify.radius import issued
 _ORDERS = np.array([float(order) for order in ORDERS])
 _LEVELS = 24
 _ROUNDS = 3
+# So many meetings are searched at once: beyond, their floats for all levels and orders leave the
+# cache, and each costs twice as much.
+_MEETINGS = 8
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,12 @@ def crossing_radii(
     radii = np.concatenate([guessed(law, norm, means, levels, way) for way in (True, False)])
     proofs = [Proof(ORDERS[n % len(ORDERS)], n < len(ORDERS)) for n in radii.argmax(axis=0)]
     return [
-        largest_radius(law, proof.order, norm, divergence(proof, *crossing)) if promise > 0 else 0
-        for proof, promise, crossing in zip(proofs, radii.max(axis=0), crossings, strict=True)
+        largest_radius(law, proof.order, norm, divergence(proof, *crossing), promise)
+        if promise > 0
+        else 0
+        for proof, promise, crossing in zip(
+            proofs, radii.max(axis=0).tolist(), crossings, strict=True
+        )
     ]
 
 
@@ -112,10 +119,15 @@ def meeting_radii(
     """`meeting_radius` of each low and high: one search in floats for all of them."""
     if not meetings:
         return []
-    levels = _best_levels(law, norm, *np.array([[float(p) for p in pair] for pair in meetings]).T)
+    ends = np.array([[float(p) for p in pair] for pair in meetings]).T
+    levels = [
+        level
+        for at in range(0, len(meetings), _MEETINGS)
+        for level in _best_levels(law, norm, *ends[:, at : at + _MEETINGS]).tolist()
+    ]
     between = [
         (low, high, Fraction(level)) if low < Fraction(level) < high else None
-        for (low, high), level in zip(meetings, levels.tolist(), strict=True)
+        for (low, high), level in zip(meetings, levels, strict=True)
     ]
     crossings = [(m, at[2]) for at in between if at for m in at[:2]]
     radii = iter(crossing_radii(law, norm, crossings))

@@ -3,14 +3,16 @@
 from fractions import Fraction
 from math import comb
 
+import numpy as np
 import pytest
 from flint import arb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from certify.binomial import between, tail_at_most
+from certify.binomial import between, tail_at_most, tails_at_most
 from certify.exact import ball
+from certify.ratios import MOST_TRIALS, ratios
 
 
 def exact_tail(successes: int, trials: int, p: Fraction) -> Fraction:
@@ -39,6 +41,37 @@ def test_the_cut_off_fraction_encloses_the_exact_ratio(
     assert not high < exact
     if depth == trials - successes + 1:
         assert low.overlaps(exact) and high.overlaps(exact)
+
+
+@settings(max_examples=20)
+@given(trials=st.integers(1, 40), units=st.integers(1, (1 << 40) - 1))
+def test_the_fraction_in_floats_encloses_the_exact_ratio(trials: int, units: int) -> None:
+    """For all counts at once, above the mean and below it; the narrower, the farther above."""
+    p, counts = Fraction(units, 1 << 40), np.arange(1, trials + 1)
+    lows, highs = ratios(counts.astype(float), trials, np.full(trials, float(p)))
+    for count, low, high in zip(counts.tolist(), lows.tolist(), highs.tolist(), strict=True):
+        first = comb(trials, count) * p**count * (1 - p) ** (trials - count)
+        exact = exact_tail(count, trials, p) / first
+        assert Fraction(low) <= exact and (high == np.inf or exact <= Fraction(high))
+        if count - trials * p > 5 * (trials * p * (1 - p)) ** 0.5:
+            assert high <= low * (1 + 1e-10)
+
+
+@pytest.mark.parametrize("trials", [1, 40, 10**4, 10**7, MOST_TRIALS, MOST_TRIALS + 1])
+@pytest.mark.parametrize("share", [0.0003, 0.5, 1.0])
+def test_tails_of_many_counts_are_decided_as_those_of_one(trials: int, share: float) -> None:
+    """Near where they are prepared for and far from it, on both sides of the level."""
+    counts, failure = np.array([max(round(share * trials), 1)] * 3), 1e-6
+    lower = special.betaincinv(counts, trials - counts + 1, failure)
+    units = np.floor(lower * 2**40) + np.array([-2, 0, 2**20])
+    near = np.clip(units, 1, 2**40 - 1) / 2**40
+    level = arb(failure)
+    for count, test in zip(
+        counts.tolist(), tails_at_most(counts, trials, level, near), strict=True
+    ):
+        alone = tail_at_most(count, trials, level)
+        for p in (*near.tolist(), near[1] + 2.0**-40, near[1] / 2):
+            assert test(arb(p)) == alone(arb(p))
 
 
 @given(trials=st.integers(1, 80), share=st.floats(0, 1), thousandths=st.integers(1, 999))

@@ -98,9 +98,11 @@ def test_the_bound_is_the_last_grid_point_proven(
     """Whatever the float guess was: one unit more is not proven."""
     successes, failure = round(share * trials), Fraction(1, 10**exponent)
     found = bounds(np.array([successes]), trials, confidence, failure, NO_SLACK)
-    unit, test = int(found.lower[0]), METHODS[confidence].test(successes, trials, failure)
+    unit = int(found.lower[0])
     assert Fraction(unit, ONE) <= Fraction(successes, trials) <= Fraction(int(found.upper[0]), ONE)
     if successes:
+        near = np.array([0.25])
+        (test,) = METHODS[confidence].tests(np.array([successes]), trials, failure, near)
         assert unit == 0 or test(arb(unit) / ONE)
         assert not test(arb(unit + 1) / ONE)
 
