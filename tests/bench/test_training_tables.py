@@ -1,0 +1,85 @@
+"""Tables and verdicts of the training experiment, by hand."""
+
+from typing import Any
+
+import pytest
+
+from bench.training_arms import ARMS
+from bench.training_page import CLAIMS, LINE, PGD, Claim, Finding, claims, findings, spread, table
+
+
+def unit(arm: str, seed: str, clean: float, attacked: float) -> dict[str, Any]:
+    means = {"top_k": 0.5, "kendall": 0.25, "cosine": 1.0, "sensitivity": 1.0}
+    return {
+        "arm": arm,
+        "seed": seed,
+        "cost": 12.4,
+        "examination": {
+            "clean": {"accuracy": clean},
+            "pgd": {"accuracy": attacked},
+            "maps": {
+                "pictures": 1,
+                "gradient": {"top_k": means},
+                "integrated_gradients": {"top_k": means},
+            },
+            "certified": {
+                "radius": 0.4,
+                "radii": [0.1, 0.25],
+                "accuracy": [0.9, 0.8],
+                "overlap": [0.7, 0.6],
+            },
+        },
+    }
+
+
+def test_claims_are_of_arms_that_there_are() -> None:
+    assert {name for claim in CLAIMS for name in (claim.arm, claim.control)} | set(LINE) <= set(
+        ARMS
+    )
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ((0.1,), "not decided (one seed)"),
+        ((0.1, 0.12), "confirmed"),
+        ((-0.1, -0.12, -0.08), "refuted"),
+        ((0.1, -0.01, 0.1), "not decided"),  # one seed disagrees
+        ((0.01, 0.2), "not decided"),  # the mean 0.105 is not two errors of 0.095 away from 0
+    ],
+)
+def test_verdicts(differences: tuple[float, ...], verdict: str) -> None:
+    assert Finding(CLAIMS[0], differences).verdict == verdict
+
+
+def test_differences_are_paired_by_seed() -> None:
+    seeds = (("1", 0.5, 0.4), ("2", 0.7, 0.55))
+    units = [unit("sat-guided", seed, 0.9, ours) for seed, ours, _ in seeds]
+    units += [unit("sat-noise", seed, 0.9, theirs) for seed, _, theirs in reversed(seeds)]
+    units.append(unit("sat-noise", "3", 0.9, 0.0))  # a seed of one arm alone is left out
+    first, clean = findings({"units": units})
+    assert first.differences == pytest.approx((0.1, 0.15)) and first.verdict == "confirmed"
+    assert (clean.claim.measure, clean.differences) == ("clean accuracy", (0, 0))
+    assert "| +0.125 | +0.100, +0.150 | confirmed |" in claims([first])
+
+
+def test_equal_clean_accuracy_is_interpolated() -> None:
+    """Between 0.8 clean, 0.5 attacked and 0.9 clean, 0.2 attacked, 0.85 clean has 0.35."""
+    units = [
+        unit("pgd", "1", 0.8, 0.5),
+        unit("pgd-half", "1", 0.9, 0.2),
+        unit("standard", "1", 0.95, 0.0),
+        unit("spat", "1", 0.85, 0.4),
+    ]
+    found = {each.claim: each for each in findings({"units": units})}
+    claim = next(claim for claim in CLAIMS if claim.line)
+    assert claim == Claim(claim.words, "spat", "pgd", PGD, line=True)
+    assert found[claim].differences == pytest.approx((0.05,))
+
+
+def test_rows_have_mean_and_spread() -> None:
+    units = [unit("pgd", "1", 0.8, 0.5), unit("pgd", "2", 0.9, 0.5), unit("art", "1", 0.7, 0.1)]
+    rows = table({"units": units}).splitlines()[2:]
+    assert rows[0].startswith("| `pgd` | 2 | 0.850 ± 0.071 | 0.500 ± 0.000 | 0.500 ± 0.000 |")
+    assert rows[1].startswith("| `art` | 1 | 0.700 | 0.100 |") and rows[1].endswith("| 12 |")
+    assert spread([10.4, 12.6]) == "12 ± 2"
