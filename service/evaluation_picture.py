@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Examination = Mapping[str, Any]
-STYLES = (
+STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0b5fa5", "linestyle": "-", "marker": "o"},
     {"color": "#a63603", "linestyle": "--", "marker": "s"},
 )
