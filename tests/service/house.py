@@ -107,6 +107,11 @@ class House:
         except httpx.TransportError:
             return None
 
+    def ready(self) -> bool:
+        """Whether a worker answers."""
+        response = self.ask("GET", "/readyz")
+        return response is not None and response.status_code == 200
+
     def text(self, path: str) -> str:
         """What the server says there; nothing if it is not there."""
         response = self.ask("GET", path)
