@@ -1,8 +1,11 @@
 """Fixtures of the models tests: the tiny network, a digit and a plan about them."""
 
+import importlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -56,6 +59,27 @@ def plan(tiny: Network, digit: NDArray[np.uint8]) -> Plan:
     key = "000102030405060708090a0b0c0d0e0f"
     name, weights = tiny.card.name, tiny.card.weights
     return Plan(name, weights, images.digest(digit), 16, 16, 3, 3, recipe, key)
+
+
+@pytest.fixture
+def defined(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], ModuleType]:
+    """Defines the kernels anew, for Triton's interpreter or for a GPU, until the test is over."""
+    pytest.importorskip("triton", reason="kernels are NOT tested: no Triton here (extra gpu)")
+
+    def define(interpret: bool) -> ModuleType:
+        monkeypatch.setenv("TRITON_INTERPRET", str(int(interpret)))
+        for name in (names := ("models.kernels.words", "models.kernels.pictures")):
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+            del sys.modules[name]
+        return importlib.import_module(names[-1])
+
+    return define
+
+
+@pytest.fixture
+def interpreted(defined: Callable[[bool], ModuleType]) -> ModuleType:
+    """`models.kernels.pictures` as Triton's interpreter runs it, on the CPU."""
+    return defined(True)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ neither needs a GPU. What a GPU then does is tests/gpu's to say.
 
 import importlib
 import re
-import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +20,6 @@ from certify.noise import LEFTOVER, Gaussian, GeneralizedNormal, Laplace, Law, d
 from certify.randomness import words
 from models.kernels.launches import Pictures, laws_on, padded, told
 
-triton = pytest.importorskip(
-    "triton", reason="the kernels are NOT tested: Triton is not installed (extra `gpu`)"
-)
-MODULES = ("models.kernels.words", "models.kernels.pictures")
 CPU = torch.device("cpu")
 KEY = 0xFEDCBA98_76543210_8F1E2D3C_4B5A6978  # the top bit of both words is set
 LAWS = [
@@ -32,21 +28,6 @@ LAWS = [
     *(GeneralizedNormal(scale, shape) for scale, shape in ((0.01, 4), (0.25, 12))),
 ]
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet: nothing divides
-
-
-@pytest.fixture
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """`models.kernels.pictures` for the interpreter, which is chosen when a kernel is defined."""
-    return defined(monkeypatch, interpret=True)
-
-
-def defined(patch: pytest.MonkeyPatch, interpret: bool) -> ModuleType:
-    """The kernels defined anew; what was defined before is put back after the test."""
-    patch.setenv("TRITON_INTERPRET", str(int(interpret)))
-    for name in MODULES:
-        patch.setitem(sys.modules, name, ModuleType(name))
-        del sys.modules[name]
-    return importlib.import_module(MODULES[-1])
 
 
 @dataclass(frozen=True)
@@ -186,13 +167,16 @@ POINTERS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("into", ["*fp32", "*fp16", "*i16"])
 def test_compiled_for_hopper_it_subtracts_and_divides_as_ieee_says_and_fuses_nothing(
-    into: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    into: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    defined: Callable[[bool], ModuleType],
 ) -> None:
     """The instructions for compute capability 9.0, and that they become machine code."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     compiler = importlib.import_module("triton.compiler")
     target = importlib.import_module("triton.backends.compiler").GPUTarget("cuda", 90, 32)
-    kernel = defined(monkeypatch, interpret=False)._write
+    kernel = defined(False)._write
     fixed = {"channels": 3, "rows": 128, "short": into == "*i16"}
     signature = {"into": into, **POINTERS, **dict.fromkeys(fixed, "constexpr")}
     made = compiler.compile(compiler.ASTSource(kernel, signature, constexprs=fixed), target=target)
