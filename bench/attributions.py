@@ -130,7 +130,8 @@ def main() -> None:
                     about = _about(plan, name)
                     _draw(sampler, about, image, table.samples, chosen.into, console)
             record["rows"] = _rows(sampler, table, subjects, chosen.into)
-        measured = {**provenance(), "radii_in_scales": RADII_IN_SCALES, "tables": tables}
+        measured = {**provenance(), "remark": chosen.remark, "radii_in_scales": RADII_IN_SCALES}
+        measured |= {"tables": tables}
         NUMBERS.write_text(_text(measured))
     record = json.loads(NUMBERS.read_text())
     picture(record, ROOT).savefig(PICTURE, dpi=80)
@@ -280,6 +281,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--into", type=Path, default=Path("/tmp/affidavit-attributions"))
     parser.add_argument("--no-drawing", action="store_true", help="only what is there")
+    parser.add_argument("--remark", default="", help="what the page says of this run's seconds")
     parser.add_argument("--page-only", action="store_true", help="from the numbers")
     return parser.parse_args()
 

@@ -36,6 +36,7 @@ def page(record: dict[str, Any]) -> str:
         reading=_reading(tables),
         device=record["device"],
         torch=record["versions"]["torch"],
+        remark=record["remark"],
     )
 
 
@@ -180,7 +181,7 @@ overlaps in bold. DANCE has [a page of its own](dance.md).
 - *left*: the share of the class's probability that is left when the reported cells of the clean
   picture are covered. Little is good: those cells mattered.
 - Seconds are of one processor thread that others kept busy ({device}, torch {torch}): to compare,
-  not to quote.
+  not to quote.{remark}
 
 {tables}
 {reading}
@@ -194,7 +195,7 @@ At 0.3 scales, unless said otherwise:
 - **LRP certifies best at equal samples,** as Anani et al. found: with {long} samples it proves
   {many[lrp].overlap[1]:.3f} of the overlap, the gradient {many[gradient].overlap[1]:.3f}. One of
   its samples takes {lrp_price:.1f} times as long, but with {short}, a quarter, it proves
-  {few[lrp].overlap[1]:.3f}: at equal price it is the better buy, too.
+  {few[lrp].overlap[1]:.3f}: at about equal price it is the better buy, too.
 - **RISE, their other best, is not the best here.** {short} samples prove
   {few[rise].overlap[1]:.3f}: more than the gradient's {few[gradient].overlap[1]:.3f}, less than the
   {few[lrp].overlap[1]:.3f} of LRP, in {rise_price:.0f} times the gradient's time. Its 128 masks are
@@ -202,8 +203,9 @@ At 0.3 scales, unless said otherwise:
   {few[rise].other_class:.2f} of its votes would go to the runner-up as well.
 - **Grad-CAM proves most for its price:** {many[grad_cam].overlap[1]:.3f} with {long} samples, each
   at {cam_price:.1f} times the time of the gradient's, for it stops at the last layer on its way
-  back. Part of that is being coarse: its map is 7×7 values, enlarged. But in cells of 32 pixels,
-  where the gradient is as coarse, {between} samples of Grad-CAM still prove
+  back and remembers nothing of the way there. Part of what it proves is being coarse: its map is
+  7×7 values, enlarged. But in cells of 32 pixels, where the gradient is as coarse, {between}
+  samples of Grad-CAM still prove
   {coarse[grad_cam].overlap[1]:.3f} and of the gradient {coarse[gradient].overlap[1]:.3f}.
 - **What certifies well may hardly look at the class.** Of the votes of guided backpropagation the
   runner-up would get {many[guided_backprop].other_class:.2f}, of LRP's
@@ -221,8 +223,8 @@ At 0.3 scales, unless said otherwise:
 Certificates and maps of votes take the model card's: `grad_cam` for the two networks of
 photographs, which average planes before their classifier, and the gradient for digits. Where cells
 smaller than 32 pixels matter, `lrp` with a quarter of the samples is the better choice. Both prove
-more than the gradient from the same processor time, and what they report matters to the class no
-less ({many[grad_cam].left:.2f} and {many[lrp].left:.2f} of its probability are left without it,
+more than the gradient from about the same processor time, and what they report matters to the class
+no less ({many[grad_cam].left:.2f} and {many[lrp].left:.2f} of its probability are left without it,
 {many[gradient].left:.2f} without what the gradient reports; in the coarse cells
 {coarse[grad_cam].left:.2f} against {coarse[gradient].left:.2f}, so four photographs do not tell).
 Guided backpropagation is no default, well as it certifies, because it shows what is in the picture
