@@ -1,9 +1,7 @@
 """What a caller gets: finished maps and certificates as JSON, PNG, .npy or events."""
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing
+from collections.abc import Iterable
 from io import BytesIO
 
 import numpy as np
@@ -18,12 +16,11 @@ from models.precision import precisions
 from models.registry import Card, weights_file
 from service import gallery, keys
 from service.decoy_answers import decoy_report
-from service.failures import as_problem
 from service.keys import Signer
 from service.meter import curve
 from service.negotiation import NPY, PNG
 from service.orders import asked_kind, share
-from service.pipeline import Certified, Explained, Steps
+from service.pipeline import Certified, Explained
 from service.pool import Look
 from service.results import (
     CertifyAnswer,
@@ -37,7 +34,6 @@ from service.results import (
     ModelList,
     ModelSummary,
     Pictures,
-    Progress,
     Ranked,
     Reply,
 )
@@ -167,22 +163,6 @@ def npy(array: NDArray[np.float64]) -> bytes:
     buffer = BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-async def events(steps: Steps, retry_after: int, signer: Signer | None) -> AsyncIterator[bytes]:
-    """Server-sent events: `progress` as samples come, then `result` or `problem`."""
-    try:
-        async with aclosing(steps):
-            async for step in steps:
-                if isinstance(step, Progress):
-                    yield event("progress", step.model_dump_json(ensure_ascii=True))
-                else:
-                    made = await asyncio.to_thread(certify_answer, step, signer)
-                    yield event("result", made.model_dump_json(ensure_ascii=True))
-    except Exception as error:
-        yield event(
-            "problem", as_problem(error, retry_after).problem().model_dump_json(ensure_ascii=True)
-        )
 
 
 def event(name: str, data: str) -> bytes:

@@ -11,7 +11,7 @@ from service import answers, estimating, explaining, pipeline, results, schemas
 from service.attendance import Gone, attended
 from service.context import owner, service
 from service.failures import too_long, unavailable
-from service.jobs import asking
+from service.jobs import asking, streaming
 from service.jobs.asking import HUNG_UP
 from service.jobs.record import accepted
 from service.negotiation import EVENTS, JSON, NPY, PNG, choose
@@ -91,7 +91,8 @@ async def certify(request: Request) -> Response:
     PNG is the certified regions over the picture, application/octet-stream the radius of each
     feature as .npy (float64, rows x columns), text/event-stream shows progress on the way. With
     Prefer or Idempotency-Key, and where it takes longer than a request may wait, it is a job: 202,
-    and Location says where.
+    and Location says where. A stream that the server's end cuts short ends with an event `job`,
+    which holds a component Job: the certificate goes on as that job.
     """
     here = service(request)
     kind = choose(request.headers.get("accept"), (JSON, PNG, NPY, EVENTS))
@@ -106,9 +107,7 @@ async def certify(request: Request) -> Response:
     if wish.durable:
         return await asking.durable(here, request, record, kind, wish)
     if kind == EVENTS:
-        steps = pipeline.certify(here.pool, order, subject, proofs=True)
-        stream = answers.events(steps, here.settings.retry_after_seconds, here.signer)
-        stream = here.admission.streamed(stream, order.noise)
+        stream = here.admission.streamed(streaming.events(here, record), order.noise)
         return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
     return await asking.attached(here, request, record, kind, wish)
 

@@ -10,6 +10,7 @@ import httpx
 from models import registry
 from service import answers, estimating, pipeline
 from service.decoy_results import DecoyProgress
+from service.jobs.resources import Job, address
 from service.keys import signer
 from service.negotiation import EVENTS, JSON
 from service.orders import certify_order, estimate_order, explain_order
@@ -119,8 +120,15 @@ class Remote:
                     yield Progress.model_validate_json(data)
                 elif name == "result":
                     yield CertifyAnswer.model_validate_json(data)
+                elif name == "job":
+                    raise self._left(Job.model_validate_json(data))
                 else:
                     raise problem_error(data)
+
+    def _left(self, job: Job) -> Unreachable:
+        """The server has ended before the certificate was made."""
+        where = f"{self._url}{address(job.id)}/certificate"
+        return Unreachable(f"{self._url} is ending; once it is back the certificate is at {where}")
 
     async def estimate(self, photo: bytes, fields: Fields) -> EstimateAnswer:
         """What is feasible and what it costs, as the server sees it."""

@@ -4,7 +4,7 @@ network and counts what reaches it, a client that speaks to the application in p
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,7 @@ from service.app import create_app
 from service.pool import Health, Look, Member
 from service.settings import Settings
 from tests.service import postgres
+from tests.service.callers import PATIENCE, Caller, paced_pool, running
 
 KEY = "000102030405060708090a0b0c0d0e0f"
 
@@ -171,6 +172,38 @@ def postgresql() -> Iterator[str]:
 @pytest.fixture
 def pool() -> FakePool:
     return FakePool()
+
+
+@pytest.fixture
+def paced() -> Any:
+    """A FakePool whose every part waits to be let go; see `callers.paced_pool`."""
+    return paced_pool(FakePool)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Every part is saved as it comes, and a lease is over soon."""
+    return Settings(
+        max_samples=5000,
+        default_model="digits-tiny",
+        data_dir=tmp_path / "jobs",
+        checkpoint_seconds=0,
+        lease_seconds=0.4,
+    )
+
+
+@pytest.fixture
+def tell(paced: Any, settings: Settings, picture: bytes) -> Callable[..., Any]:
+    """Run a story with a caller of a running server over the paced pool."""
+
+    def run(story: Callable[[Caller], Awaitable[Any]], **more: Any) -> Any:
+        async def whole() -> Any:
+            async with running(paced, settings.model_copy(update=more), picture) as caller:
+                return await asyncio.wait_for(story(caller), PATIENCE)
+
+        return asyncio.run(whole())
+
+    return run
 
 
 @pytest.fixture

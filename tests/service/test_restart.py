@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.service.house import PATIENCE, House, judge, waited
 
-LONG = {"model": "digits-tiny", "samples": "8000", "key": "0" * 31 + "1", "radius": "0.02"}
+WAITING = {"samples": 8_000, "key": "0" * 31 + "1", "radius": 0.02}
+WATCHING = {"samples": 8_000, "key": "0" * 31 + "2", "radius": 0.02}
 
 
 @pytest.fixture
@@ -47,9 +49,21 @@ def test_a_stopped_worker_turns_readiness_red_and_is_replaced(house: House) -> N
     assert len({busy, idle, *house.workers()}) == 3
 
 
-def test_a_rolling_restart_loses_nothing(house: House) -> None:
+def ask(
+    house: House, fields: dict[str, Any], headers: dict[str, str] | None = None
+) -> httpx.Response:
+    return httpx.post(
+        f"{house.http.base_url}/v1/certify",
+        files={"image": ("p.png", house.picture)},
+        data={"model": "digits-tiny"} | {name: str(value) for name, value in fields.items()},
+        headers=headers,
+        timeout=PATIENCE,
+    )
+
+
+def test_a_rolling_restart_loses_nothing(house: House, parse_events: Any) -> None:
     """A second server over the same store, then SIGTERM to the first: jobs go on in the second, and
-    a request that only waits is told where its job is."""
+    a request that only waits or watches is told where its job is."""
     house.start()
     waited(lambda: readiness(house) == 200)
     for _ in range(2):
@@ -59,26 +73,27 @@ def test_a_rolling_restart_loses_nothing(house: House) -> None:
     second.start()
     waited(lambda: readiness(second) == 200)
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(
-            httpx.post,
-            f"{house.http.base_url}/v1/certify",
-            files={"image": ("p.png", house.picture)},
-            data=LONG,
-            timeout=PATIENCE,
-        )
-        # This question and the one that waits.
-        waited(lambda: "requests_in_flight 2.0" in house.text("/metrics"))
+        waiting = threads.submit(ask, house, WAITING)
+        watching = threads.submit(ask, house, WATCHING, {"accept": "text/event-stream"})
+        # This question, the one that waits and the one that watches.
+        waited(lambda: "requests_in_flight 3.0" in house.text("/metrics"))
         began = time.monotonic()
         house.close()
         took = time.monotonic() - began
-        answer = waiting.result()
+        answer, stream = waiting.result(), watching.result()
     # The deadline, and what it takes to write things down and leave.
     assert took < 30
     second.asked, second.accepted = dict(house.asked), dict(house.accepted)
     if answer.status_code == 202:
-        second.asked["waiting"] = {"samples": 8_000, "key": LONG["key"], "radius": 0.02}
+        second.asked["waiting"] = WAITING
         second.accepted["waiting"] = answer.headers["location"]
     else:
-        assert answer.status_code == 200 and answer.json()["samples"] == 8_000
+        assert answer.status_code == 200 and answer.json()["samples"] == WAITING["samples"]
+    name, told = parse_events(stream.text)[-1]
+    if name == "job":
+        second.asked["watching"] = WATCHING
+        second.accepted["watching"] = f"/v1/jobs/{told['id']}"
+    else:
+        assert name == "result" and told["samples"] == WATCHING["samples"]
     assert judge(second) == len(second.asked) >= 2
     second.close()
