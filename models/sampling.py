@@ -112,6 +112,15 @@ class Sampler:
             predictions.append(_predicted(logits))
         return np.concatenate(places), np.concatenate(predictions)
 
+    def scores(
+        self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
+    ) -> NDArray[np.float32]:
+        """Return the scores of samples start … stop - 1, (samples, features): the mean over each
+        cell of the map's magnitude, from which places and votes follow."""
+        rows = [np.zeros((0, plan.features), np.float32)]
+        rows += [s.cpu().numpy() for _, s, _ in self._rows((Piece(plan, image, start, stop),))]
+        return np.concatenate(rows)
+
     def average(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
     ) -> NDArray[np.float64]:

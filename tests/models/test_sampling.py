@@ -197,6 +197,8 @@ def test_points_are_given_by_the_ranks_that_votes_come_from(
     bits = np.unpackbits(votes.votes, axis=1, count=plan.features).astype(bool)
     np.testing.assert_array_equal(places < plan.recipe.votes, bits)
     np.testing.assert_array_equal(predictions, whole.predictions)
+    order = np.argsort(-sampler.scores(plan, digit, 0, SAMPLES), axis=1, kind="stable")
+    np.testing.assert_array_equal(places, np.argsort(order, axis=1))
     given = by_points.points[places]
     np.testing.assert_array_equal(whole.counts, given.sum(axis=0))
     np.testing.assert_array_equal(whole.squares, (given**2).sum(axis=0))
