@@ -60,6 +60,7 @@ def _attacked(place: Axes, made: Sequence[Examination]) -> None:
             name = f"{each['model']}, AutoAttack"
             place.plot([bound], [left], "*", markersize=12, color=style["color"], label=name)
     _labelled(place, "accuracy under PGD", "bound of the attack, ℓ∞ grey levels")
+    place.set_ylim(0, 1.02)
 
 
 def _certified(measure: str, title: str) -> Callable[[Axes, Sequence[Examination]], None]:
@@ -67,9 +68,11 @@ def _certified(measure: str, title: str) -> Callable[[Axes, Sequence[Examination
         for each, style in zip(made, STYLES, strict=False):
             if "certified" in each:
                 curve = each["certified"]["curve"]
-                shown = style | {"marker": ""}
+                # A share at one radius is proven at every smaller one, hence steps backwards.
+                shown = style | {"marker": "", "drawstyle": "steps-pre"}
                 place.plot(curve["radii"], curve[measure], label=each["model"], **shown)
         _labelled(place, title, "radius, ℓ2 of [0, 1] intensity")
+        place.set_ylim(0, 1.02)
 
     return draw
 
@@ -84,10 +87,9 @@ def _maps(place: Axes, made: Sequence[Examination]) -> None:
         place.barh(where, shares, thick, color=style["color"], label=each["model"])
         place.plot(orders, where, "D", color="white", markeredgecolor=INK, markersize=4)
     place.set_yticks(range(len(names)), names, fontsize=7)
-    place.invert_yaxis()
-    _labelled(place, "what attacks leave of maps", "top-k intersection; ◇ Kendall's τ")
-    place.set_ylim(auto=True)
+    place.set_ylim(len(names) - 0.5, -0.5)
     place.set_xlim(min(0.0, place.get_xlim()[0]), 1.02)
+    _labelled(place, "what attacks leave of maps", "top-k intersection; ◇ Kendall's τ")
 
 
 def left_of_maps(made: Examination) -> dict[str, tuple[float, float]]:
@@ -104,7 +106,6 @@ def left_of_maps(made: Examination) -> dict[str, tuple[float, float]]:
 def _labelled(place: Axes, title: str, below: str) -> None:
     place.set_title(title, fontsize=10)
     place.set_xlabel(below, fontsize=8)
-    place.set_ylim(-0.02, 1.02)
     place.tick_params(labelsize=8)
     place.spines[["top", "right"]].set_visible(False)
 

@@ -64,10 +64,13 @@ def test_a_finer_curve_passes_through_the_table(measured: dict[str, Any]) -> Non
 
 
 def test_bars_are_what_attacks_leave(measured: dict[str, Any]) -> None:
-    bars = picture([measured]).axes[3].patches
+    place = picture([measured]).axes[3]
+    bars = place.patches
     left = left_of_maps(measured)
     assert next(iter(left)) == "gradient, top k" and len(left) == 6
     assert [bar.get_width() for bar in bars] == [share for share, _ in left.values()]
+    below, above = place.get_ylim()
+    assert all(above < bar.get_y() and bar.get_y() + bar.get_height() < below for bar in bars)
 
 
 def test_two_models_are_in_one_picture(measured: dict[str, Any]) -> None:
