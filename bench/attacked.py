@@ -4,7 +4,7 @@
     python -m bench.attacked --model efficientnet-lite0 --attribution grad_cam --only coffee \
         --photographs examples/photos --steps 10 --draws 8 --restarts 1 --judged 800 --tried 100
 
-For each picture and radius the three attacks of Ghorbani et al. (2019) on smoothed maps are run with
+For each picture and radius the attacks of Ghorbani et al. (2019) on smoothed maps are run with
 restarts against the features reported of `judged` samples. Each attacked picture is judged by
 `tried` samples, the worst at each radius by `judged`. What is kept of it: the votes it got, and how
 many of the top k stay where the map before and the map after are both made of few samples, for each
