@@ -84,6 +84,7 @@ def open_desk(device: str = "auto", threads: int = 1) -> Desk:
     keep_memory()
     import torch
 
+    from models.gpu.sampler import GpuSampler, opened
     from models.loading import Network
     from models.registry import card
     from models.sampling import Sampler
@@ -91,8 +92,8 @@ def open_desk(device: str = "auto", threads: int = 1) -> Desk:
     torch.set_num_threads(threads)
     device = choose(device)
 
-    def load(name: str) -> Sampler:
-        return Sampler(Network(card(name), device))
+    def load(name: str) -> Sampler | GpuSampler:
+        return opened(Network(card(name), device))
 
     def pulse() -> None:
         if (torch.ones(2, device=device) + 1).sum().item() != 4:

@@ -20,6 +20,7 @@ from models.gpu.inputs import Dealt, Fused, Inputs, Plain, kernel
 from models.gpu.passes import Pass, passing
 from models.gpu.tallies import Places, Points, Scores, Tally, Votes
 from models.lanes import Company, Piece, batches, company
+from models.loading import Network
 from models.registry import Card
 from models.sampling import Look, Sampler
 
@@ -184,6 +185,12 @@ class GpuSampler:
         for each in others:
             del self._flights[each]
         return bool(others) or (kind in self._flights and self._flights[kind].halve())
+
+
+def opened(network: Network) -> Sampler | GpuSampler:
+    """Return the sampler for the device that the network is on."""
+    sampler = Sampler(network)
+    return sampler if network.device.type == "cpu" else GpuSampler(sampler)
 
 
 def default_ways() -> tuple[Way, ...]:
