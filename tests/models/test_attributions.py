@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from certify import plan as plans
-from certify.plan import Plan
+from certify.certificate import certify
+from certify.document import Asked, Subject, compose, dumps
+from certify.plan import Plan, Question
+from certify.verify import verify
 from models.attribution.bases import ATTRIBUTIONS
 from models.attribution.methods import METHODS
 from models.attribution.twins import Unsupported
@@ -25,6 +28,7 @@ from models.sampling import Sampler
 ROOT = Path(__file__).parent.parent.parent
 ON_DIGITS = card("digits-tiny").attributions
 TARGET = 3
+SAMPLES = 64
 
 
 def noisy(network: Network, pictures: NDArray[np.uint8]) -> Tensor:
@@ -129,6 +133,28 @@ def test_evidence_is_the_same_however_it_is_cut(
     assert parts.digest() == whole.digest()
     if name != "gradient":
         assert whole.digest() != sampler.draw(plan, digit, 0, 40).digest()
+
+
+@pytest.mark.parametrize("name", ON_DIGITS)
+def test_any_name_makes_a_certificate_that_proves_something_and_holds(
+    name: str, sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]
+) -> None:
+    about = replace(plan, recipe=replace(plan.recipe, attribution=name))
+    question = Question(plan.recipe.votes, SAMPLES, 0.001, "fixed", "2")
+    evidence = sampler.draw(about, digit, 0, SAMPLES)
+    proven = certify(about, evidence, question)
+    composed = compose(
+        about,
+        question,
+        evidence,
+        proven,
+        subject=Subject("0" * 64, "none", "three", "service"),
+        asked=Asked(0.0, 0.0),
+        software={},
+        issued="2026-01-01T00:00:00Z",
+        identifier=name,
+    )
+    assert proven.at_least_within(0.001) > 0 and verify(dumps(composed)).holds
 
 
 def test_what_a_card_rules_out_is_refused(
