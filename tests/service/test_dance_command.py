@@ -18,15 +18,21 @@ from typer.testing import CliRunner, Result
 from models import images
 from models.decoys.dance import dance
 from models.decoys.finding import Finder
+from models.decoys.part import Part
+from models.decoys.records import Records
 from models.decoys.search import Search
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
 from service import cli, decoy_fields
+from service.dance_orders import Dancing
+from service.dancing import Range
+from service.decoy_answers import decoy_report
 from service.decoy_output import in_words
-from service.decoy_results import Decoy, DecoyProgress, DecoyReport
+from service.decoy_results import DecoyProgress
 from service.desk import Desk
 from service.following import SEEKING, follow
+from service.messages import Array, Sought
 from service.pool import LocalPool
 from service.results import ExplainAnswer
 from service.settings import Settings
@@ -167,12 +173,13 @@ def test_a_terminal_gets_a_bar() -> None:
     assert "looking for decoys" in (shown := console.export_text()) and "32/72" in shown
 
 
-def test_words_about_a_linear_network() -> None:
-    null = Decoy(number=0, patches=0, repaired=0, gain=0, l1=0, linf=0, distance=0.0)
-    report = DecoyReport(
-        scheme="patches", deviation_from_paper=None, layer="0", patch=1, stride=1, tolerance=0.5,
-        cap=1, steps=1, count=1, null=1, limit=0.0, layer_deviation=0.0, largest_distance=0.0,
-        linear=True, each=[null], pictures=[],
-    )  # fmt: skip
+def test_a_map_that_is_zero_everywhere_is_said_to_be_that_of_a_linear_network() -> None:
+    """One null decoy of a picture whose layer is constant: nothing can be divided by nothing."""
+    nothing = np.zeros((16, 16, 3), np.float32)
+    count, none = np.zeros(1, np.int64), np.zeros(1)
+    part = Part(nothing, nothing, Records(count, count, count, count, count, count, none))
+    sought = Sought(1, 0.0, 0.0, Array.of(np.zeros((0, 16, 16, 3), np.uint8)))
+    report = decoy_report(Dancing(SEARCH, 0, 80), Range(sought, part))
     told = in_words(report)
-    assert "more than 0 of the 0.5 standard" in told[1] and "as for a linear network" in told[-1]
+    assert report.linear and "as for a linear network" in told[-1]
+    assert "1 of them are the photograph itself" in told[0] and "more than 0 of" in told[1]
