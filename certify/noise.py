@@ -25,7 +25,7 @@ from certify.laws.gaussian import Gaussian
 from certify.laws.generalized_normal import GeneralizedNormal
 from certify.laws.laplace import Laplace
 from certify.laws.law import GREY_LEVELS, LARGEST_SCALE, SMALLEST_SCALE, Law, LawType
-from certify.randomness import words, words_at
+from certify.randomness import Words
 
 __all__ = [
     "GREY_LEVELS",
@@ -39,6 +39,7 @@ __all__ = [
     "Law",
     "Table",
     "draw",
+    "drawn",
     "table",
 ]
 
@@ -119,9 +120,14 @@ def draw(law_table: Table, key: int, sample: int, entries: int) -> NDArray[np.in
     Entry e takes bits 16·(e mod 4) … of word e // 4 of space 0 as its slot; a leftover entry takes
     word e of space 1. Nothing but (key, sample, entry) decides a value.
     """
-    quarters = words(key, sample, 0, -(-entries // 4)).astype("<u8", copy=False).view("<u2")
+    return drawn(law_table, Words(key), sample, entries)
+
+
+def drawn(law_table: Table, words: Words, sample: int, entries: int) -> NDArray[np.int16]:
+    """What `draw` returns for the key of these words."""
+    quarters = words.first(sample, 0, -(-entries // 4)).astype("<u8", copy=False).view("<u2")
     values: NDArray[np.int16] = law_table.slots.take(quarters[:entries])
     left = np.flatnonzero(values == LEFTOVER)
-    full = words_at(key, sample, 1, left)
+    full = words.at(sample, 1, left)
     values[left] = law_table.first + np.searchsorted(law_table.residual, full, side="right")
     return values

@@ -22,6 +22,33 @@ HALF, HALF_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
 CHEAP = 1 << 16
 
 
+class Words:
+    """The words of one key; for whoever needs those of many samples, one thread at a time.
+
+    Making a generator of numpy's takes longer than the noise of a small picture. Each call sets the
+    place of the one that is held here anew, so that nothing depends on the calls before.
+    """
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self._generator = np.random.Philox(key=key, counter=0)
+        self._start = self._generator.state
+
+    def first(self, sample: int, space: int, count: int) -> NDArray[np.uint64]:
+        """What `words` returns for this key."""
+        self._start["state"]["counter"] = np.array([0, sample, space, 0], dtype=np.uint64)
+        self._generator.state = self._start
+        return self._generator.random_raw(count)
+
+    def at(self, sample: int, space: int, places: NDArray[np.intp]) -> NDArray[np.uint64]:
+        """What `words_at` returns for this key."""
+        if not len(places):
+            return np.zeros(0, np.uint64)
+        if places[-1] < CHEAP:
+            return self.first(sample, space, int(places[-1]) + 1)[places]
+        return _rounds(self.key, sample, space, places)
+
+
 def words(key: int, sample: int, space: int, count: int) -> NDArray[np.uint64]:
     """The first `count` 64-bit words of address space `space` of sample `sample`.
 
@@ -38,8 +65,11 @@ def words_at(key: int, sample: int, space: int, places: NDArray[np.intp]) -> NDA
 
     Far apart they cost less than all words up to the last.
     """
-    if not len(places) or places[-1] < CHEAP:
-        return words(key, sample, space, int(places[-1]) + 1 if len(places) else 0)[places]
+    return Words(key).at(sample, space, places)
+
+
+def _rounds(key: int, sample: int, space: int, places: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """The words at these places, each by the ten rounds of its block."""
     even, odd = np.zeros((2, len(places)), np.uint64), np.zeros((2, len(places)), np.uint64)
     even[0], even[1], odd[0] = places // 4 + 1, space, sample
     keys = np.array([[key & (1 << 64) - 1], [key >> 64]], dtype=np.uint64)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from certify import noise as exact_noise
 from certify.plan import Plan
+from certify.randomness import Words
 from models.noise import Drawer
 
 Fill = Callable[[range, Tensor], None]
@@ -27,12 +28,12 @@ def filler(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
 
 def on_cpu(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
     """The filler whose noise is drawn by numpy."""
-    table, key = exact_noise.table(plan.recipe.noise), int(plan.key, 16)
+    table, words = exact_noise.table(plan.recipe.noise), Words(int(plan.key, 16))
     clean = image.astype(np.float32)
 
     def fill(samples: range, into: Tensor) -> None:
         for row, sample in zip(into.numpy(), samples, strict=True):
-            noise = exact_noise.draw(table, key, sample, plan.entries)
+            noise = exact_noise.drawn(table, words, sample, plan.entries)
             np.add(clean, noise.reshape(clean.shape), out=row)
 
     return fill

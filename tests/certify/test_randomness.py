@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certify.randomness import CHEAP, fresh_key, words, words_at
+from certify.randomness import CHEAP, Words, fresh_key, words, words_at
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "philox.json").read_text())
 MASK = (1 << 64) - 1
@@ -60,6 +60,14 @@ def test_words_here_and_there_are_those_of_all(
         here = np.array(sorted(asked), dtype=np.intp)
         everything = words(key, sample, space, CHEAP + 41)
         np.testing.assert_array_equal(words_at(key, sample, space, here), everything[here])
+
+
+def test_what_was_asked_before_decides_no_word() -> None:
+    source = Words(2**128 - 3)
+    for sample, space, count in ((7, 0, 5), (2**63, 1, 3), (7, 0, 6), (2**64 - 1, 2, 1), (7, 0, 5)):
+        fresh = np.random.Philox(key=2**128 - 3, counter=sample << 64 | space << 128)
+        np.testing.assert_array_equal(source.first(sample, space, count), fresh.random_raw(count))
+    assert not len(source.at(1, 0, np.zeros(0, np.intp)))
 
 
 def test_samples_beyond_2_to_the_63_do_not_collide() -> None:
