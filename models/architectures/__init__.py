@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from models.architectures import efficientnet_lite, mobilenet_v2, resnet, small, tiny
+from models.architectures import bottleneck, efficientnet_lite, mobilenet_v2, resnet, small, tiny
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "mobilenet-v2": Architecture(mobilenet_v2.build, mobilenet_v2.rename),
     "resnet10": Architecture(resnet.ten, resnet.rename),
     "resnet18": Architecture(resnet.eighteen, resnet.rename),
+    "resnet50": Architecture(bottleneck.build, bottleneck.rename),
     "slim": Architecture(small.slim, small.rename),
     "small": Architecture(small.build, small.rename),
     "tiny": Architecture(tiny.build, tiny.rename),

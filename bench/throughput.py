@@ -1,0 +1,96 @@
+"""How near our sampling comes to the bare network, and to others: docs/throughput.md.
+
+    python -m bench.throughput --into FOLDER   measures what FOLDER lacks, writes numbers and page
+    python -m bench.throughput --page-only     the page from the numbers
+
+Each network is measured in a process of its own, its arms in turns, one thread, in the processor's
+time: others share the machine. What is finished is kept in FOLDER, so that a run may be cut. Takes
+about ten minutes of one core.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.provenance import ROOT, provenance
+from bench.throughput_page import page
+
+NUMBERS, PAGE = ROOT / "docs" / "bench" / "throughput.json", ROOT / "docs" / "throughput.md"
+MAIN, SMALL = "efficientnet-lite0", "small-32"
+ROUNDS = {MAIN: 5, "mobilenet-v2": 5, SMALL: 7, "resnet50": 3}
+DEFAULT_ROUNDS = 3
+BEST_BATCH = 16
+# Network, way, samples, batch of Captum; all at once of a large network takes tens of GiB at 512.
+MEMORY = (
+    (MAIN, "draw", 64, 0),
+    (MAIN, "draw", 512, 0),
+    (MAIN, "captum", 64, BEST_BATCH),
+    (MAIN, "captum", 512, BEST_BATCH),
+    (MAIN, "captum", 64, 0),
+    (SMALL, "draw", 64, 0),
+    (SMALL, "draw", 512, 0),
+    (SMALL, "captum", 64, 0),
+    (SMALL, "captum", 512, 0),
+)
+
+
+def main() -> None:
+    """Measure, write."""
+    chosen, console = _arguments(), Console()
+    if not chosen.page_only:
+        chosen.into.mkdir(parents=True, exist_ok=True)
+        NUMBERS.write_text(_text(measured(chosen.into, console)))
+    PAGE.write_text(page(json.loads(NUMBERS.read_text())))
+    console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def measured(into: Path, console: Console) -> dict[str, Any]:
+    """Everything, each part from the folder where it is there."""
+    races = {name: ["race", name, "--rounds", str(n)] for name, n in ROUNDS.items()}
+    plain = ["race", MAIN, "--rounds", str(DEFAULT_ROUNDS), "--allocator", "default"]
+    memory = [
+        ["memory", name, "--way", way, "--samples", str(samples), "--batch", str(batch)]
+        for name, way, samples, batch in MEMORY
+    ]
+    return {
+        **provenance(),
+        "networks": [_kept(into, words, console) for words in races.values()],
+        "default_allocator": _kept(into, plain, console),
+        "memory": [_kept(into, words, console) for words in memory],
+    }
+
+
+def _kept(into: Path, words: list[str], console: Console) -> dict[str, Any]:
+    """What a child of these words says, asked once."""
+    file = into / f"{'-'.join(word.strip('-') for word in words)}.json"
+    if not file.exists():
+        console.print(" ".join(words))
+        command = [sys.executable, "-m", "bench.throughput_child", *words, "--into", str(into)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        file.write_text(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def _text(record: dict[str, Any]) -> str:
+    """The record as JSON, one arm a line."""
+    spread = json.dumps(record, ensure_ascii=False)
+    return spread.replace('{"name"', '\n{"name"').replace('{"arm"', '\n{"arm"') + "\n"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--into", type=Path, default=Path("/tmp/affidavit-throughput"))
+    parser.add_argument("--page-only", action="store_true", help="from the numbers")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""One measurement of docs/throughput.md in a process of its own, whose allocator is as asked.
+
+    python -m bench.throughput_child race NAME [--rounds N] [--allocator tuned]
+    python -m bench.throughput_child memory NAME --way draw --samples 64
+
+Writes one line of JSON. Times are the processor's, of one thread: others share the machine.
+"""
+
+import argparse
+import json
+import resource
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from service.worker_process import keep_memory
+
+if TYPE_CHECKING:
+    from bench.throughput_arms import Arm
+    from bench.throughput_subjects import Subject
+
+
+def main() -> None:
+    """Measure what is asked and write it."""
+    chosen = _arguments()
+    # The allocator is told before torch is loaded.
+    if chosen.allocator == "tuned":
+        keep_memory()
+    import torch
+
+    from bench.throughput_subjects import subject
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore")
+    made = subject(chosen.name)
+    found = _race(made, chosen) if chosen.what == "race" else _memory(made, chosen)
+    print(json.dumps(found))
+
+
+def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
+    from bench import throughput_arms
+    from bench.throughput_agreement import agreements
+
+    default = chosen.allocator == "default"
+    arms = throughput_arms.few(subject) if default else throughput_arms.arms(subject, chosen.into)
+    raced = [*arms]
+    return {
+        "name": subject.plan.model,
+        "size": subject.plan.height,
+        "lanes": subject.plan.recipe.lanes,
+        "allocator": chosen.allocator,
+        "arms": race(raced, chosen.rounds),
+        "agreement": [] if default else agreements(subject, raced),
+    }
+
+
+def race(arms: Sequence["Arm"], rounds: int) -> list[dict[str, Any]]:
+    """Each arm once a round, in turns; the first time, which is not counted, warms up."""
+    times: dict[str, list[float]] = {arm.name: [] for arm in arms}
+    for arm in arms:
+        if arm.most > 1:
+            arm.run()
+    for number in range(rounds):
+        for arm in arms:
+            if number < arm.most:
+                began = time.process_time()
+                arm.run()
+                times[arm.name].append(round(time.process_time() - began, 4))
+    return [
+        {
+            "name": arm.name,
+            "samples": arm.samples,
+            "seconds": times[arm.name],
+            "setup": round(arm.setup, 1),
+        }
+        for arm in arms
+    ]
+
+
+def _memory(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
+    from bench.throughput_arms import captum, draw
+
+    # What loading takes is not the method's.
+    draw(subject, 1)
+    before = _peak()
+    if chosen.way == "draw":
+        draw(subject, chosen.samples)
+    else:
+        captum(subject, chosen.samples, chosen.batch or None)
+    return {
+        "name": subject.plan.model,
+        "way": chosen.way,
+        "samples": chosen.samples,
+        "batch": chosen.batch,
+        "before_mib": before,
+        "peak_mib": _peak(),
+    }
+
+
+def _peak() -> int:
+    """Largest resident size of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("race", "memory"))
+    parser.add_argument("name")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--allocator", choices=("tuned", "default"), default="tuned")
+    parser.add_argument("--into", type=Path, default=Path("/tmp"), help="for compiled networks")
+    parser.add_argument("--way", choices=("draw", "captum"), default="draw")
+    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=0, help="of Captum; 0: all at once")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

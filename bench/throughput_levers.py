@@ -1,0 +1,100 @@
+"""What makes a pass faster, one lever at a time, for docs/throughput.md. Not used in the product.
+
+Each is a network of the same weights; `Network` itself is folded, channels-last and eager.
+"""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.attribution.gradient import gradient_of
+from models.loading import Network
+
+Pass = Callable[[Tensor], object]
+
+
+class Contiguous(nn.Module):
+    """Values in the layout that PyTorch makes by itself: channel by channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, laid out so."""
+        return x.contiguous()
+
+
+class Turned(nn.Module):
+    """A convolution of stride 1 whose input gradient is a convolution with the turned kernel."""
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__()
+        self.layer = layer
+        groups, (outs, ins, *sides) = layer.groups, layer.weight.shape
+        turned = layer.weight.flip(2, 3).view(groups, outs // groups, ins, *sides)
+        turned = turned.transpose(1, 2).reshape(groups * ins, outs // groups, *sides)
+        self.back = turned.contiguous(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the convolution returns."""
+        y: Tensor = _Turn.apply(x, self.layer, self.back)  # type: ignore[no-untyped-call]
+        return y
+
+
+class _Turn(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Conv2d, back: Tensor) -> Tensor:
+        ctx.layer, ctx.back = layer, back
+        y: Tensor = layer._conv_forward(x, layer.weight, layer.bias)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        layer = ctx.layer
+        around = [k - 1 - p for k, p in zip(layer.kernel_size, layer.padding, strict=True)]
+        found = torch.nn.functional.conv2d(slopes[0], ctx.back, None, 1, around, 1, layer.groups)
+        return found, None, None
+
+
+def other(network: Network, module: nn.Module) -> Network:
+    """The network with another module in its place."""
+    made = copy.copy(network)
+    made.module = module
+    return made
+
+
+def turned(module: nn.Module) -> nn.Module:
+    """A copy in which every convolution of stride 1 is Turned."""
+    made = copy.deepcopy(module)
+    for part in list(made.modules()):
+        for name, child in part.named_children():
+            if isinstance(child, nn.Conv2d) and child.stride == (1, 1):
+                setattr(part, name, Turned(child))
+    return made
+
+
+def compiled(network: Network, noisy: Tensor, target: int, package: Path) -> Pass:
+    """Gradient and logits as one graph, traced and compiled ahead of time for this many pictures.
+
+    Takes a minute and a C++ compiler; the package is kept.
+    """
+    from torch._inductor import aoti_compile_and_package, aoti_load_package
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    if not package.exists():
+
+        def both(pixels: Tensor) -> tuple[Tensor, Tensor]:
+            return gradient_of(network, pixels, target)
+
+        graph = make_fx(both)(noisy)
+        with torch.no_grad():
+            exported = torch.export.export(graph, (noisy,))
+        aoti_compile_and_package(exported, package_path=str(package))
+    run = aoti_load_package(str(package))
+
+    def see(pixels: Tensor) -> object:
+        with torch.no_grad():
+            return run(pixels)
+
+    return see
