@@ -36,6 +36,8 @@ from certify.certificate import Certificate, certify
 from certify.confidence import bounds
 from certify.evidence import Evidence
 from certify.exact import decimal
+from certify.labels import labels_within
+from certify.noise import table
 from certify.per_feature import label_radii
 from certify.plan import Plan, Question
 from certify.published import anani_labels, levine_radii, liu_radius
@@ -142,14 +144,18 @@ def _by_points(kept: Drawn, score: str, asked: Question) -> Certificate:
 
 def _certified(plan: Plan, evidence: Evidence, proven: Certificate) -> dict[str, float]:
     """Shares of regions whose label is certified at Anani et al.'s radius."""
+    law, failure = plan.recipe.noise, decimal(FAILURE_PROBABILITY)
     radius = plan.recipe.scale * float(ndtri(THRESHOLD))
-    votes = single_votes(evidence)
+    votes, slack = single_votes(evidence), table(law).distance(plan.entries)
+    counts, samples = evidence.counts, evidence.samples
     alone = _labels_alone(plan, evidence)
-    return {
-        "ours": float((proven.labels(radius) != 0).mean()),
-        "labels_alone": float((np.abs(alone) >= radius).mean()),
-        "anani2025": float((anani_labels(votes, THRESHOLD, FAILURE_PROBABILITY) != 0).mean()),
+    found = {
+        "ours": proven.labels(radius),
+        "labels_alone": np.abs(alone) >= radius,
+        "one_radius": labels_within(Fraction(radius), counts, samples, law, failure, slack=slack),
+        "anani2025": anani_labels(votes, THRESHOLD, FAILURE_PROBABILITY),
     }
+    return {name: float((labels != 0).mean()) for name, labels in found.items()}
 
 
 def _labels_alone(plan: Plan, evidence: Evidence) -> NDArray[np.float64]:
