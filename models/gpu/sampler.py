@@ -50,7 +50,7 @@ class GpuSampler:
     ) -> None:
         self._sampler = sampler
         self._hardware = hardware or Cuda(sampler.network.device)
-        self._ways = default_ways() if ways is None else ways
+        self._ways = default_ways(self._hardware.device) if ways is None else ways
         self._depth = depth
         self._flights: dict[Company, Flight] = {}
         self._chosen: dict[Company, Way | None] = {}
@@ -193,9 +193,9 @@ def opened(network: Network) -> Sampler | GpuSampler:
     return sampler if network.device.type == "cpu" else GpuSampler(sampler)
 
 
-def default_ways() -> tuple[Way, ...]:
-    """The fused kernel where Triton is installed, then torch."""
-    write = kernel()
+def default_ways(device: torch.device) -> tuple[Way, ...]:
+    """The fused kernel on a GPU where Triton is installed, then torch."""
+    write = None if device.type == "cpu" else kernel()
     return (Plain,) if write is None else (partial(Fused, write=write), Plain)
 
 
