@@ -14,12 +14,8 @@ from models.features import magnitude, pool, vote
 SAMPLES = {"bfloat16": 32, "float16": 8}
 
 
-def agreements(subject: Subject, arms: Sequence[Arm]) -> list[dict[str, Any]]:
-    """One row for each lever, and one for each precision of each base map."""
-    return [*_levers(subject, arms), *_precisions(subject)]
-
-
-def _levers(subject: Subject, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
+def levers(subject: Subject, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
+    """One row for each lever."""
     lanes = min(8, subject.plan.recipe.lanes)
     wanted = _scores(subject, "gradient", "float32", subject.plan.recipe.lanes)[:lanes]
     for arm in arms:
@@ -29,7 +25,8 @@ def _levers(subject: Subject, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
             yield {"arm": arm.name, **_near(subject, wanted, scores)}
 
 
-def _precisions(subject: Subject) -> Iterator[dict[str, Any]]:
+def precisions(subject: Subject) -> Iterator[dict[str, Any]]:
+    """One row for each low precision of each base map."""
     for precision, samples in SAMPLES.items():
         if precision == "float16" and subject.plan.model in LARGE:
             continue

@@ -20,8 +20,8 @@ from models.loading import Network, fold
 CAPTUM_BATCHES = (1, 8, 16, 32)
 ALL = 64
 BASES = ("gradient", "grad_cam")
-# Of the large network less is measured; the compiler is tried on one.
-LARGE, COMPILED = ("resnet50",), "efficientnet-lite0"
+# Of these less is measured.
+LARGE = ("resnet50",)
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Arm:
     lever: bool = False
 
 
-def arms(subject: Subject, packages: Path) -> Iterator[Arm]:
-    """The arms of one network; compiled ones where there is a compiler and a folder for them."""
+def arms(subject: Subject) -> Iterator[Arm]:
+    """The arms of one network."""
     lanes, large = subject.plan.recipe.lanes, subject.plan.model in LARGE
     for base in BASES:
         bare = partial(ATTRIBUTIONS[base].with_logits, subject.network, target=subject.plan.target)
@@ -54,7 +54,18 @@ def arms(subject: Subject, packages: Path) -> Iterator[Arm]:
     if not large:
         yield Arm("captum all", ALL, partial(captum, subject, ALL, None))
     yield Arm("loop", 8, partial(loop, subject, 8))
-    yield from _levers(subject, packages)
+    yield from _levers(subject)
+
+
+def by_compiler(subject: Subject, packages: Path) -> Iterator[Arm]:
+    """The gradient as one compiled graph, and without; none where there is no C++ compiler."""
+    if shutil.which("g++") is None:
+        return
+    lanes, made = subject.plan.recipe.lanes, other(subject.network, turned(subject.network.module))
+    yield _lever(subject, "bare gradient", subject.network, lanes)
+    yield _lever(subject, "turned", made, lanes)
+    yield _compiled(subject, "compiled", subject.network, packages)
+    yield _compiled(subject, "compiled, turned", made, packages)
 
 
 def few(subject: Subject) -> Iterator[Arm]:
@@ -109,7 +120,7 @@ def _in_batches(subject: Subject, lanes: int, see: Pass, samples: int) -> Callab
     return lambda: [see(part) for part in parts]
 
 
-def _levers(subject: Subject, packages: Path) -> Iterator[Arm]:
+def _levers(subject: Subject) -> Iterator[Arm]:
     """Gradients of pictures whose noise was made beforehand, one thing changed at a time."""
     network, shipped, lanes = subject.network, subject.shipped, subject.plan.recipe.lanes
     spread = deepcopy(shipped).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -127,9 +138,6 @@ def _levers(subject: Subject, packages: Path) -> Iterator[Arm]:
     yield _lever(subject, "bfloat16, 16 lanes", variants["bfloat16"], 16)
     if subject.plan.model not in LARGE:
         yield replace(_lever(subject, "float16", network.at("float16"), lanes), most=1)
-    if subject.plan.model == COMPILED and shutil.which("g++"):
-        yield _compiled(subject, "compiled", network, packages)
-        yield _compiled(subject, "compiled, turned", variants["turned"], packages)
 
 
 def _lever(subject: Subject, name: str, network: Network, lanes: int) -> Arm:

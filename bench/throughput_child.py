@@ -1,6 +1,7 @@
 """One measurement of docs/throughput.md in a process of its own, whose allocator is as asked.
 
     python -m bench.throughput_child race NAME [--rounds N] [--allocator tuned]
+    python -m bench.throughput_child compiled NAME [--rounds N]
     python -m bench.throughput_child memory NAME --way draw --samples 64
 
 Writes one line of JSON. Times are the processor's, of one thread: others share the machine.
@@ -36,24 +37,27 @@ def main() -> None:
     torch.manual_seed(0)
     warnings.simplefilter("ignore")
     made = subject(chosen.name)
-    found = _race(made, chosen) if chosen.what == "race" else _memory(made, chosen)
+    found = _memory(made, chosen) if chosen.what == "memory" else _race(made, chosen)
     print(json.dumps(found))
 
 
 def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
     from bench import throughput_arms
-    from bench.throughput_agreement import agreements
+    from bench.throughput_agreement import levers, precisions
 
-    default = chosen.allocator == "default"
-    arms = throughput_arms.few(subject) if default else throughput_arms.arms(subject, chosen.into)
-    raced = [*arms]
+    whole = chosen.what == "race" and chosen.allocator == "tuned"
+    if chosen.what == "compiled":
+        raced = [*throughput_arms.by_compiler(subject, chosen.into)]
+    else:
+        raced = [*(throughput_arms.arms if whole else throughput_arms.few)(subject)]
     return {
         "name": subject.plan.model,
         "size": subject.plan.height,
         "lanes": subject.plan.recipe.lanes,
         "allocator": chosen.allocator,
         "arms": race(raced, chosen.rounds),
-        "agreement": [] if default else agreements(subject, raced),
+        "agreement": [*levers(subject, raced)],
+        "precisions": [*precisions(subject)] if whole else [],
     }
 
 
@@ -109,7 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("race", "memory"))
+    parser.add_argument("what", choices=("race", "compiled", "memory"))
     parser.add_argument("name")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--allocator", choices=("tuned", "default"), default="tuned")
