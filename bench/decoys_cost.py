@@ -1,12 +1,14 @@
 """What a DANCE map costs: both schemes whole, and what it would cost decoy by decoy.
 
     python -m bench.decoys_cost --into FOLDER     about twelve minutes of one core
+    python -m bench.decoys_cost --into FOLDER --no-measuring    from the pieces that are there
 
 Both maps are made from beginning to end, in pieces that are kept in FOLDER, so that a run may be
-cut; empty it when the code has changed. One decoy at a time means one patch in each search and one
-picture in each pass; a decoy so made follows each piece of the published scheme, so that whatever
-else the machine does slows both alike. Time is the processor's, of one thread that keeps its memory
-as a worker's does. Writes docs/bench/decoys-cost.json.
+cut; empty it when the code has changed. Of a map that lacks pieces the record says how many decoys
+were measured, and its seconds are those of all at the mean of these. One decoy at a time means one
+patch in each search and one picture in each pass; a decoy so made follows each piece of the
+published scheme, so that whatever else the machine does slows both alike. Time is the processor's,
+of one thread that keeps its memory as a worker's does. Writes docs/bench/decoys-cost.json.
 """
 
 import argparse
@@ -38,6 +40,7 @@ from service.worker_process import keep_memory
 
 LARGEST_PICTURE = 1 << 26
 PIECE = 400  # decoys at least, but for the last piece
+SECONDS = ("finding", "mapping", "alone")
 NUMBERS = ROOT / "docs" / "bench" / "decoys-cost.json"
 
 
@@ -77,7 +80,10 @@ def main() -> None:
             finder = Finder(network, picture, Search(scheme, layer))
             task, pieces = progress.add_task(scheme, total=finder.count), []
             for start, stop in cuts(finder):
-                pieces.append(kept(chosen.into, subject, finder, start, stop))
+                path = _file(chosen.into, subject, finder, start, stop)
+                if not (path.exists() or chosen.no_measuring):
+                    keep(path, measured(subject, finder, start, stop))
+                pieces += [read(path)] if path.exists() else []
                 progress.update(task, completed=stop)
             record[scheme] = scheme_costs(finder, pieces)
     record["one_by_one"] = singly(pieces, finder.count)
@@ -98,25 +104,27 @@ def cuts(finder: Finder) -> Iterator[tuple[int, int]]:
             start = stop
 
 
-def kept(into: Path, subject: Subject, finder: Finder, start: int, stop: int) -> Piece:
-    """This piece: read where it is kept, measured and kept where not."""
-    search = finder.search
-    name = f"{subject.network.card.name}-{digest(subject.picture)[:16]}-{search.scheme}"
-    path = into / f"{name}-{search.layer}-{start}-{stop}.npz"
-    if not path.exists():
-        partial = path.with_suffix(".partial.npz")
-        _written(partial, measured(subject, finder, start, stop))
-        partial.rename(path)
+def _file(into: Path, subject: Subject, finder: Finder, start: int, stop: int) -> Path:
+    search, name = finder.search, subject.network.card.name
+    about = f"{name}-{digest(subject.picture)[:16]}-{search.scheme}-{search.layer}"
+    return into / f"{about}-{start}-{stop}.npz"
+
+
+def keep(path: Path, piece: Piece) -> None:
+    """Write a piece, so that it is there as a whole or not at all."""
+    arrays = asdict(piece.part.records) | {"highest": piece.part.highest}
+    seconds = {name: np.array(getattr(piece, name)) for name in SECONDS}
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, lowest=piece.part.lowest, **arrays, **seconds)  # type: ignore[arg-type]
+    partial.rename(path)
+
+
+def read(path: Path) -> Piece:
+    """A piece that was kept."""
     with np.load(path) as held:
         records = Records(**{field.name: held[field.name] for field in fields(Records)})
         part = Part(held["highest"], held["lowest"], records)
-        return Piece(part, *(float(held[name]) for name in ("finding", "mapping", "alone")))
-
-
-def _written(path: Path, piece: Piece) -> None:
-    arrays = asdict(piece.part.records) | {"highest": piece.part.highest}
-    seconds = {name: np.array(getattr(piece, name)) for name in ("finding", "mapping", "alone")}
-    np.savez(path, lowest=piece.part.lowest, **arrays, **seconds)  # type: ignore[arg-type]
+        return Piece(part, *(float(held[name]) for name in SECONDS))
 
 
 def measured(subject: Subject, finder: Finder, start: int, stop: int) -> Piece:
@@ -142,13 +150,16 @@ def alone(subject: Subject, search: Search, number: int) -> float:
 
 
 def scheme_costs(finder: Finder, pieces: Sequence[Piece]) -> dict[str, Any]:
-    """What a whole map cost, and what its decoys are like."""
+    """What a whole map costs, and what the decoys measured are like."""
     known = Part.merged(piece.part for piece in pieces).records
-    finding, mapping = (sum(getattr(p, name) for p in pieces) for name in ("finding", "mapping"))
+    share = len(known) / finder.count
+    finding = sum(piece.finding for piece in pieces) / share
+    mapping = sum(piece.mapping for piece in pieces) / share
     return {
         "search": asdict(finder.search),
-        "decoys": len(known),
-        "patches_each": finder.lattice.patches / (len(known) / 2),
+        "decoys": finder.count,
+        "measured_decoys": len(known),
+        "patches_each": finder.lattice.patches / (finder.count / 2),
         "seconds": finding + mapping,
         "seconds_of_finding": finding,
         "seconds_of_maps": mapping,
@@ -181,6 +192,7 @@ def _arguments() -> argparse.Namespace:
     photograph = ROOT / "examples" / "photos" / "coffee.jpg"
     parser.add_argument("--photograph", type=Path, default=photograph)
     parser.add_argument("--into", type=Path, default=ROOT / "out" / "decoys-cost")
+    parser.add_argument("--no-measuring", action="store_true", help="only what is there")
     parser.add_argument("--out", type=Path, default=NUMBERS)
     return parser.parse_args()
 
