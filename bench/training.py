@@ -100,7 +100,8 @@ class Experiment:
     def possible(self, name: str) -> bool:
         """Whether these data have what the arm needs: masks or boxes of training pictures."""
         regions = self.data.train.regions
-        return name != "sat-masks" or (regions is not None and bool(regions.any()))
+        marked = regions is not None and bool(regions.any())
+        return marked or ARMS[name].settings.get("source") != "annotation"
 
     def run(
         self, arms: Sequence[str], seeds: Sequence[str], console: Console

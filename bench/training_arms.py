@@ -55,6 +55,7 @@ ARMS: Mapping[str, Arm] = {
     "sat-smoothgrad": _salient("sat", "sat-noise", "smoothgrad"),
     "sat-pgd": _salient("sat-pgd", "pgd"),
     "sat-trades": _salient("sat-trades", "trades"),
+    "sat-masks-pgd": _salient("sat-pgd", "pgd", "annotation"),
     "spat": Arm("spat", control="pgd-half"),
     "spat-trades": Arm("spat-trades", control="trades"),
     "ig-norm": Arm("ig-norm", control="pgd", points=True),

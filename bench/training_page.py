@@ -23,9 +23,12 @@ Record = Mapping[str, Any]
 CLEAN, PGD = "clean accuracy", "accuracy after PGD"
 IG_TOP, IG_ORDER = (f"integrated_gradients, top_k: {name}" for name in ("top_k", "kendall"))
 COST = "seconds to train"
+EIGHTH, QUARTER = "accuracy after PGD at 0.125", "accuracy after PGD at 0.25"
 COLUMNS: Mapping[str, str] = {
     "clean": CLEAN,
-    "after PGD": PGD,
+    "PGD, ε/8": EIGHTH,
+    "ε/4": QUARTER,
+    "ε": PGD,
     "gradient, top-k": "gradient, top_k: top_k",
     "IG, top-k": IG_TOP,
     "IG, τ": IG_ORDER,
@@ -51,12 +54,15 @@ class Claim:
 
 
 CLAIMS = (
-    Claim("SAT (teacher) withstands PGD better than random signs", "sat-guided", "sat-noise"),
-    Claim("SAT (masks) withstands PGD better than random signs", "sat-masks", "sat-noise"),
+    Claim("SAT (teacher) beats random signs under PGD at ε/8", "sat-guided", "sat-noise", EIGHTH),
+    Claim("SAT (teacher) beats random signs under PGD at ε/4", "sat-guided", "sat-noise", QUARTER),
+    Claim("SAT (masks) beats random signs under PGD at ε/8", "sat-masks", "sat-noise", EIGHTH),
+    Claim("SAT (masks) beats random signs under PGD at ε/4", "sat-masks", "sat-noise", QUARTER),
     Claim("SAT (teacher) reads more clean pictures right", "sat-guided", "sat-noise", CLEAN),
     Claim("SAT (masks) reads more clean pictures right", "sat-masks", "sat-noise", CLEAN),
     Claim("SAT + PGD withstands PGD better than PGD training", "sat-pgd", "pgd"),
     Claim("SAT + PGD reads more clean pictures right", "sat-pgd", "pgd", CLEAN),
+    Claim("SAT (masks) + PGD withstands PGD better than PGD training", "sat-masks-pgd", "pgd"),
     Claim("SAT + TRADES withstands PGD better than TRADES", "sat-trades", "trades"),
     Claim("SAT + TRADES reads more clean pictures right", "sat-trades", "trades", CLEAN),
     Claim("SPAT withstands PGD better than PGD training at its bound", "spat", "pgd"),
@@ -97,6 +103,8 @@ def measured(record: Record) -> Measured:
     made: dict[str, dict[str, dict[str, float]]] = {}
     for unit in record["units"]:
         values = dict(numbers(unit["examination"])) | {COST: unit["cost"]}
+        for each in unit["weaker"]:
+            values[f"accuracy after PGD at {each['share']:g}"] = each["accuracy"]
         made.setdefault(unit["arm"], {})[unit["seed"]] = values
     return made
 

@@ -69,7 +69,10 @@ def test_every_arm_is_a_training_run(setting: str, data: DataSet, tmp_path: Path
 
 def test_masks_are_asked_for_only_where_there_are_any(data: DataSet, tmp_path: Path) -> None:
     experiment = Experiment(DIGITS, data, MINIATURE, tmp_path, "cpu", False)
-    assert [name for name in ARMS if not experiment.possible(name)] == ["sat-masks"]
+    assert [name for name in ARMS if not experiment.possible(name)] == [
+        "sat-masks",
+        "sat-masks-pgd",
+    ]
 
 
 def test_every_recipe_has_an_arm() -> None:

@@ -14,6 +14,7 @@ def unit(arm: str, seed: str, clean: float, attacked: float) -> dict[str, Any]:
         "arm": arm,
         "seed": seed,
         "cost": 12.4,
+        "weaker": [{"share": 0.125, "accuracy": 0.7}, {"share": 0.25, "accuracy": attacked}],
         "examination": {
             "clean": {"accuracy": clean},
             "pgd": {"accuracy": attacked},
@@ -57,7 +58,7 @@ def test_differences_are_paired_by_seed() -> None:
     units = [unit("sat-guided", seed, 0.9, ours) for seed, ours, _ in seeds]
     units += [unit("sat-noise", seed, 0.9, theirs) for seed, _, theirs in reversed(seeds)]
     units.append(unit("sat-noise", "3", 0.9, 0.0))  # a seed of one arm alone is left out
-    first, clean = findings({"units": units})
+    _, first, clean = findings({"units": units})
     assert first.differences == pytest.approx((0.1, 0.15)) and first.verdict == "confirmed"
     assert (clean.claim.measure, clean.differences) == ("clean accuracy", (0, 0))
     assert "| +0.125 | +0.100, +0.150 | confirmed |" in claims([first])
@@ -80,6 +81,8 @@ def test_equal_clean_accuracy_is_interpolated() -> None:
 def test_rows_have_mean_and_spread() -> None:
     units = [unit("pgd", "1", 0.8, 0.5), unit("pgd", "2", 0.9, 0.5), unit("art", "1", 0.7, 0.1)]
     rows = table({"units": units}).splitlines()[2:]
-    assert rows[0].startswith("| `pgd` | 2 | 0.850 ± 0.071 | 0.500 ± 0.000 | 0.500 ± 0.000 |")
-    assert rows[1].startswith("| `art` | 1 | 0.700 | 0.100 |") and rows[1].endswith("| 12 |")
+    assert rows[0].startswith("| `pgd` | 2 | 0.850 ± 0.071 | 0.700 ± 0.000 | 0.500 ± 0.000 |")
+    assert rows[1].startswith("| `art` | 1 | 0.700 | 0.700 | 0.100 | 0.100 |") and rows[1].endswith(
+        "| 12 |"
+    )
     assert spread([10.4, 12.6]) == "12 ± 2"
