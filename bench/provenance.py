@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,9 @@ def provenance() -> dict[str, Any]:
 
 
 def _commit() -> str:
+    if shutil.which("git") is None:
+        return "unknown"
+
     def git(*words: str) -> str:
         done = subprocess.run(
             ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False

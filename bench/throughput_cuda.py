@@ -57,6 +57,7 @@ def main() -> None:
     torch.set_num_threads(1)  # as in a worker
     ends, console = time.monotonic() + 60 * chosen.minutes, Console()
     record: dict[str, Any] = {**provenance(), "seconds": chosen.seconds, "rounds": ROUNDS}
+    record["commit"] = chosen.commit or record["commit"]
     record |= {"rows": [], "evidence": [], "profile": {}, "failed": [], "not measured": []}
     chosen.out.mkdir(parents=True, exist_ok=True)
     path = chosen.out / "throughput_cuda.json"
@@ -189,6 +190,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.5, help="of one round of one arm")
     parser.add_argument("--minutes", type=float, default=8, help="no setting begins later")
     parser.add_argument("--device", default="cuda", help="cuda, or cpu for a trial")
+    parser.add_argument("--commit", help="where the tree is a copy without its history")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
     return parser.parse_args()
 
