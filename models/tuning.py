@@ -6,7 +6,6 @@ it, since a precision is another function and lanes may change a rounding.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from certify.plan import Plan, Recipe
 from models import images
 from models.precision import FLOAT32, precisions
-from models.registry import Card
 from models.sampling import Sampler
+from models.trials import Trial
 
 Picture = NDArray[np.uint8]
 KEY = "0" * 31 + "1"
@@ -25,47 +24,30 @@ HOPELESS = 2.0
 FEW = 2
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One precision and number of lanes.
-
-    samples_per_second: of one thread of a processor, or of a GPU; noise, maps and votes included.
-    equal_votes: share of the votes that float32 casts too, of the same samples. equal_predictions:
-    share of the samples with the same class.
-    """
-
-    precision: str
-    lanes: int
-    samples_per_second: float
-    equal_votes: float
-    equal_predictions: float
-
-
 def tune(
-    sampler: Sampler, picture: Picture, lanes: Sequence[int], seconds: float = 1.0
+    sampler: Sampler, picture: Picture, lanes: Sequence[int], seconds: float = 0.5
 ) -> list[Trial]:
-    """Measure each precision of the card's base map at one lane and at each number of `lanes`.
+    """Measure each precision of the card's base map with one picture in a pass, and with `lanes`.
 
-    `seconds` is about what one of them gets, in turns. Precisions that are much slower than float32
-    with one picture at a time are measured no further.
+    `seconds` is about what each of them gets, in turns, and at least one batch. A precision that is
+    much slower than float32 with one picture is measured no further.
     """
-    base = sampler.card.defaults.attribution
-    plans = [usual(sampler, picture, name, 1) for name in precisions(base)]
-    alone = {plan: [_seconds(sampler, plan, picture, FEW)] for plan in plans}
-    quickest = HOPELESS * alone[plans[0]][0]
-    wide = [
-        usual(sampler, picture, plan.recipe.precision, number)
-        for plan in plans
-        if alone[plan][0] <= quickest
-        for number in lanes
-    ]
-    times = alone | {plan: [] for plan in wide}
-    agreed = {plan: _agreement(sampler, plan, picture) for plan in times}
-    ends = _clock(sampler) + seconds * len(wide)
-    while wide and (_clock(sampler) < ends or not times[wide[0]]):
-        for plan in wide:
-            times[plan].append(_seconds(sampler, plan, picture, plan.recipe.lanes))
-    return [_trial(plan, times[plan], agreed[plan]) for plan in times]
+    names = precisions(sampler.card.defaults.attribution)
+    alone = {name: usual(sampler, picture, name, 1) for name in names}
+    # The first pass of each makes the network in that precision.
+    for plan in alone.values():
+        sampler.draw(plan, picture, 0, 1)
+    times = {plan: [_seconds(sampler, plan, picture, FEW)] for plan in alone.values()}
+    limit = HOPELESS * times[alone[FLOAT32]][0]
+    quick = [name for name, plan in alone.items() if times[plan][0] <= limit]
+    wide = [usual(sampler, picture, name, each) for name in quick for each in lanes]
+    times |= _in_turns(sampler, wide, picture, seconds)
+    agreed = {
+        name: _agreement(sampler, picture, name, max(lanes) if name in quick else 1)
+        for name in names
+    }
+    in_order = sorted(times, key=lambda plan: names.index(plan.recipe.precision))
+    return [_trial(plan, times[plan], agreed[plan.recipe.precision]) for plan in in_order]
 
 
 def usual(sampler: Sampler, picture: Picture, precision: str, lanes: int) -> Plan:
@@ -85,26 +67,17 @@ def usual(sampler: Sampler, picture: Picture, precision: str, lanes: int) -> Pla
     return Plan(card.name, card.weights, digest, side, side, 3, 0, recipe, KEY)
 
 
-def recommended(card: Card, trials: Sequence[Trial]) -> tuple[Trial, Trial | None]:
-    """The quickest in float32; and the quickest of the others, if it is quicker by a tenth.
-
-    The card's own lanes win against others that are not quicker by a twentieth.
-    """
-    exact = [each for each in trials if each.precision == FLOAT32]
-    own = [each for each in exact if each.lanes == card.lanes]
-    best = max(exact, key=lambda each: each.samples_per_second)
-    if own and best.samples_per_second < 1.05 * own[0].samples_per_second:
-        best = own[0]
-    others = [each for each in trials if each.precision != FLOAT32]
-    quick = max(others, key=lambda each: each.samples_per_second, default=None)
-    if quick is None or quick.samples_per_second < 1.1 * best.samples_per_second:
-        return best, None
-    return best, quick
-
-
-def _trial(plan: Plan, seconds: list[float], agreed: tuple[float, float]) -> Trial:
-    rate = 1 / median(seconds)
-    return Trial(plan.recipe.precision, plan.recipe.lanes, round(rate, 2), *agreed)
+def _in_turns(
+    sampler: Sampler, plans: Sequence[Plan], picture: Picture, seconds: float
+) -> dict[Plan, list[float]]:
+    """Seconds for a sample of each plan, a batch of each in turn, so that all see the same load."""
+    times: dict[Plan, list[float]] = {plan: [] for plan in plans}
+    ends = _clock(sampler) + seconds * len(plans)
+    while True:
+        for plan in plans:
+            times[plan].append(_seconds(sampler, plan, picture, plan.recipe.lanes))
+        if _clock(sampler) > ends:
+            return times
 
 
 def _seconds(sampler: Sampler, plan: Plan, picture: Picture, samples: int) -> float:
@@ -120,13 +93,24 @@ def _clock(sampler: Sampler) -> float:
     return time.process_time() if on_cpu else time.perf_counter()
 
 
-def _agreement(sampler: Sampler, plan: Plan, picture: Picture) -> tuple[float, float]:
-    """Shares of votes and predictions that float32 gives too, for the same samples and lanes."""
-    if plan.recipe.precision == FLOAT32:
-        return 1.0, 1.0
-    exact = replace(plan, recipe=replace(plan.recipe, precision=FLOAT32))
-    samples = max(FEW, plan.recipe.lanes)
-    one, other = (sampler.rank(each, picture, 0, samples) for each in (exact, plan))
-    votes = [places < plan.recipe.votes for places, _ in (one, other)]
+def _agreement(
+    sampler: Sampler, picture: Picture, precision: str, lanes: int
+) -> tuple[float, float, float]:
+    """Cosine of the mean maps, shares of equal votes and predictions: against float32."""
+    if precision == FLOAT32:
+        return 1.0, 1.0, 1.0
+    samples = max(FEW, lanes)
+    plans = [usual(sampler, picture, name, lanes) for name in (FLOAT32, precision)]
+    means = [sampler.average(plan, picture, 0, samples) for plan in plans]
+    sizes = [float(np.linalg.norm(mean)) for mean in means]
+    cosine = float(means[0] @ means[1]) / (sizes[0] * sizes[1]) if all(sizes) else 0.0
+    ranked = [sampler.rank(plan, picture, 0, samples) for plan in plans]
+    votes = [places < plans[0].recipe.votes for places, _ in ranked]
     same = float((votes[0] & votes[1]).sum() / votes[0].sum())
-    return round(same, 4), round(float((one[1] == other[1]).mean()), 4)
+    alike = float((ranked[0][1] == ranked[1][1]).mean())
+    return round(cosine, 6), round(same, 4), round(alike, 4)
+
+
+def _trial(plan: Plan, seconds: list[float], agreed: tuple[float, float, float]) -> Trial:
+    rate = round(1 / median(seconds), 2)
+    return Trial(plan.recipe.precision, plan.recipe.lanes, rate, *agreed)

@@ -20,6 +20,7 @@ from service import (
     replaying,
     serve_commands,
     training_commands,
+    tune_commands,
 )
 from service import report as reports
 from service.complaints import Impossible, complaints
@@ -257,6 +258,7 @@ def models(server: Server = None) -> None:
 
 for command in (serve_commands.serve, serve_commands.workers, serve_commands.worker):
     app.command()(command)
+app.command()(tune_commands.tune)
 app.command()(training_commands.train)
 app.command()(training_commands.evaluate)
 

@@ -1,6 +1,7 @@
 """Running the server: uvicorn around the application, and word when it is ready."""
 
 import asyncio
+import logging
 import socket
 import time
 from importlib import import_module
@@ -10,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 
-from service import logs, patience, tracing
+from service import logs, patience, tracing, tuning
 from service.app import create_app
 from service.context import Service
 from service.fitness import Unfit, check
@@ -20,6 +21,7 @@ from service.pool import Pool
 from service.settings import Settings, bundled_photo
 from service.workers import WorkerPool
 
+log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 # Once the server is to end, requests may still take AFFIDAVIT_DRAIN_SECONDS. After that they are
 # answered with where their job is, or 503, and whoever does not take that answer is cut off.
@@ -63,6 +65,8 @@ async def serve(settings: Settings, console: Console) -> None:
     signer = app.state.service.signer
     signs = f"signed with key {signer.keyid}" if signer else "not signed"
     console.print(f"documents are {signs}", highlight=False, soft_wrap=True)
+    for line in tuning.remembered(settings):
+        log.info("tuned here: %s", line)
     herald = asyncio.create_task(_herald(pool, server, url, settings, console))
     farewell = asyncio.create_task(_farewell(app.state.service, server))
     try:
