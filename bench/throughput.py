@@ -1,6 +1,7 @@
 """How near our sampling comes to the bare network, and to others: docs/throughput.md.
 
     python -m bench.throughput --into FOLDER   measures what FOLDER lacks, writes numbers and page
+    python -m bench.throughput --into FOLDER --no-measuring    from what is there
     python -m bench.throughput --page-only     the page from the numbers
 
 Each network is measured in a process of its own, its arms in turns, one thread, in the processor's
@@ -44,13 +45,17 @@ def main() -> None:
     chosen, console = _arguments(), Console()
     if not chosen.page_only:
         chosen.into.mkdir(parents=True, exist_ok=True)
-        NUMBERS.write_text(_text(measured(chosen.into, console)))
+        NUMBERS.write_text(_text(measured(chosen.into, console, not chosen.no_measuring)))
     PAGE.write_text(page(json.loads(NUMBERS.read_text())))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
 
 
-def measured(into: Path, console: Console) -> dict[str, Any]:
-    """Everything, each part from the folder where it is there."""
+def measured(into: Path, console: Console, missing: bool = True) -> dict[str, Any]:
+    """Everything, each part from the folder where it is there; `missing`: else measured now."""
+
+    def part(words: Sequence[str]) -> dict[str, Any] | None:
+        return _kept(into, words, console, missing)
+
     few = ("--rounds", str(FEW_ROUNDS))
     memory = [
         ("memory", name, "--way", way, "--samples", str(samples), "--batch", str(batch))
@@ -58,25 +63,28 @@ def measured(into: Path, console: Console) -> dict[str, Any]:
     ]
     main, *others = [("race", name, "--rounds", str(n)) for name, n in ROUNDS.items()]
     # What matters most comes first, for a run that is cut.
-    first = _kept(into, main, console)
-    plain = _kept(into, ("race", MAIN, *few, "--allocator", "default"), console)
-    held = [_kept(into, words, console) for words in memory]
-    rest = [_kept(into, words, console) for words in others]
-    graph = _kept(into, ("compiled", MAIN, *few), console)
-    networks = [first, *rest]
+    first = part(main)
+    plain = part(("race", MAIN, *few, "--allocator", "default"))
+    held = [part(words) for words in memory]
+    rest = [part(words) for words in others]
+    graph = part(("compiled", MAIN, *few))
     return {
         **provenance(),
-        "networks": networks,
+        "networks": [each for each in (first, *rest) if each],
         "default_allocator": plain,
         "compiled": graph,
-        "memory": held,
+        "memory": [each for each in held if each],
     }
 
 
-def _kept(into: Path, words: Sequence[str], console: Console) -> dict[str, Any]:
-    """What a child of these words says, asked once."""
+def _kept(
+    into: Path, words: Sequence[str], console: Console, missing: bool
+) -> dict[str, Any] | None:
+    """What a child of these words says, asked once; None where it may not be asked."""
     file = into / f"{'-'.join(word.strip('-') for word in words)}.json"
     if not file.exists():
+        if not missing:
+            return None
         console.print(" ".join(words))
         command = [sys.executable, "-m", "bench.throughput_child", *words, "--into", str(into)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -96,6 +104,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--into", type=Path, default=Path("/tmp/affidavit-throughput"))
+    parser.add_argument("--no-measuring", action="store_true", help="only what is there")
     parser.add_argument("--page-only", action="store_true", help="from the numbers")
     return parser.parse_args()
 
