@@ -109,18 +109,40 @@ def measured(record: Record) -> Measured:
     return made
 
 
+def settings(records: Mapping[str, Record]) -> str:
+    """One row for each experiment: what was trained on, and how many pictures were asked."""
+    lines = [
+        "| | trained on | ε | attack | clean | PGD | maps | certificates |",
+        "| --- | --- | --: | --: | --: | --: | --: | --- |",
+    ]
+    for name, record in records.items():
+        asked, one = record["setting"], record["units"][0]["examination"]
+        paper = asked["paper"]
+        trained = f"{asked['take'] or 'all'} × {asked['epochs']} epochs in batches of "
+        cells = [
+            trained + str(asked["batch"]),
+            f"{asked['bound']:g}",
+            f"{asked['steps']} steps",
+            *(str(one[part]["pictures"]) for part in ("clean", "pgd", "maps", "certified")),
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} × {paper['samples']} samples |")
+    return "\n".join(lines) + "\n"
+
+
 def table(record: Record) -> str:
     """One row for each arm: mean over seeds ± standard deviation, which one seed has not."""
     lines = [f"| arm | seeds | {' | '.join(COLUMNS)} |", f"| --- |{' --: |' * (len(COLUMNS) + 1)}"]
     for arm, seeds in measured(record).items():
-        cells = [spread([each[name] for each in seeds.values()]) for name in COLUMNS.values()]
+        cells = [
+            spread([each[name] for each in seeds.values()], 0 if name == COST else 3)
+            for name in COLUMNS.values()
+        ]
         lines.append(f"| `{arm}` | {len(seeds)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int) -> str:
     """The mean and, of several, ± the standard deviation."""
-    digits = 0 if min(values) >= 2 else 3
     mean = f"{statistics.fmean(values):.{digits}f}"
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
@@ -162,9 +184,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("records", nargs="+", type=Path)
-    for path in parser.parse_args().records:
-        record = json.loads(path.read_text())
-        print(f"{path.name}\n\n{table(record)}\n{claims(findings(record))}")
+    records = {path.stem: json.loads(path.read_text()) for path in parser.parse_args().records}
+    print(settings(records))
+    for name, record in records.items():
+        print(f"{name}\n\n{table(record)}\n{claims(findings(record))}")
 
 
 if __name__ == "__main__":

@@ -85,4 +85,4 @@ def test_rows_have_mean_and_spread() -> None:
     assert rows[1].startswith("| `art` | 1 | 0.700 | 0.700 | 0.100 | 0.100 |") and rows[1].endswith(
         "| 12 |"
     )
-    assert spread([10.4, 12.6]) == "12 ± 2"
+    assert spread([10.4, 12.6], 0) == "12 ± 2"
