@@ -9,6 +9,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
@@ -27,7 +28,7 @@ from models.gpu.flight import Flight
 from models.gpu.hardware import Here, Work
 from models.gpu.inputs import Fused, Plain
 from models.gpu.passes import passing
-from models.gpu.sampler import GpuSampler
+from models.gpu.sampler import GpuSampler, opened
 from models.gpu.tallies import packed
 from models.lanes import Piece
 from models.loading import Network
@@ -181,6 +182,18 @@ def test_no_samples_are_no_evidence(sampler: Sampler, pieces: list[Piece]) -> No
     assert made.draw_together([]) == []
 
 
+def test_of_many_features_only_counts_come_back(
+    sampler: Sampler, digits: NDArray[np.uint8], plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = about(digits, plan, 6, cell=1, votes=40)(0, 70)
+    assert asked.plan.features == 256
+    for module in ("certify.evidence", "models.gpu.tallies"):
+        monkeypatch.setattr(f"{module}.VOTES_FEATURES", 255)
+    (found,) = GpuSampler(sampler, Shuffled(), [Plain]).draw_together([asked])
+    (right,) = sampler.draw_together([asked])
+    assert found.votes is None and found.digest() == right.digest()
+
+
 def test_it_looks_and_refuses_as_the_plain_sampler(sampler: Sampler, pieces: list[Piece]) -> None:
     made = GpuSampler(sampler, Here(), [Plain])
     image = pieces[0].image
@@ -191,6 +204,15 @@ def test_it_looks_and_refuses_as_the_plain_sampler(sampler: Sampler, pieces: lis
     with pytest.raises(ValueError, match="to share a batch"):
         other = replace(pieces[0].plan, recipe=replace(pieces[0].plan.recipe, lanes=1))
         made.draw_together([pieces[1], Piece(other, image, 0, 4)])
+
+
+def test_only_a_network_on_a_gpu_goes_this_way(tiny: Network) -> None:
+    assert type(opened(tiny)) is Sampler
+    there = copy(tiny)
+    there.device = torch.device("cuda:1")
+    made = opened(there)
+    assert isinstance(made, GpuSampler) and made.card == tiny.card
+    assert made._hardware.device == there.device
 
 
 class Wrong(Plain):
