@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from certify import stopping, wording
 from certify.certificate import Certificate
@@ -21,16 +22,17 @@ class Meter:
     """Says how far sampling is, and now and then what is proven there.
 
     `ending` is why sampling ends here; None while it is worth going on. Where it may stop early,
-    proofs are made at the end of every leg; elsewhere, if `proofs` are wanted, whenever samples
+    proofs are made at the end of every leg; elsewhere, while `proofs` are wanted, whenever samples
     have doubled and at PROOF_TIMES − 1 places on the way: anytime bounds hold there too.
     """
 
-    def __init__(self, plan: Plan, order: CertifyOrder, proofs: bool) -> None:
+    def __init__(self, plan: Plan, order: CertifyOrder, proofs: Callable[[], bool]) -> None:
         self.ending: Ending | None = None
         self._plan, self._order = plan, order
         self._began = time.monotonic()
         self._stops = legs(order) if order.asked.stop == "proven" else ()
-        self._proofs = proofs and order.question.confidence == "anytime" and not self._stops
+        self._anytime = order.question.confidence == "anytime" and not self._stops
+        self._wanted = proofs
         self._certificate: Certificate | None = None
         self._proven_at: int | None = None
         self._due = min(FIRST_PROOF, order.noise.samples / PROOF_TIMES)
@@ -80,9 +82,9 @@ class Meter:
         # Bounds hold for the samples from the first on, so a gap has to close first.
         if evidence.ranges != ((0, samples),):
             return False
-        if not self._proofs:
+        if not self._anytime:
             return samples in self._stops
-        due = self._due <= samples < total
+        due = self._due <= samples < total and self._wanted()
         if due:
             share = (samples * PROOF_TIMES // total + 1) * total / PROOF_TIMES
             self._due = min(2 * samples, share)

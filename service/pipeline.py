@@ -168,11 +168,17 @@ def _celled(order: ExplainOrder, pixels: NDArray[np.floating]) -> NDArray[np.flo
 
 
 async def certify(
-    pool: Pool, order: CertifyOrder, subject: Subject, *, proofs: bool, notes: Notes | None = None
+    pool: Pool,
+    order: CertifyOrder,
+    subject: Subject,
+    *,
+    proofs: bool | Callable[[], bool],
+    notes: Notes | None = None,
 ) -> Steps:
     """Progress after every part, then the certificate.
 
-    With `proofs`, some progress says what is already proven: anytime bounds hold on the way too.
+    With `proofs`, or while they say so, some progress tells what is already proven: anytime bounds
+    hold on the way too.
     Where sampling may stop early it does so between legs, so that the same request always ends at
     the same sample, and nothing that was drawn is left out. With the evidence of `notes` it goes on
     from there, to the same bytes.
@@ -182,7 +188,7 @@ async def certify(
     look = await pool.look(order.card.name, subject.picture, order.target, DEFAULT, precision)
     plan = order.noise.plan(order.card, subject.digest, look.target)
     evidence = Gathering(notes.evidence or Evidence.empty(plan.features, plan.votes_only))
-    meter = Meter(plan, order, proofs)
+    meter = Meter(plan, order, proofs if callable(proofs) else lambda: proofs)
     for stop in legs_left(order, evidence):
         for start, end in gaps(evidence, stop):
             work = pool.draw_parts(plan, subject.picture, start, end)

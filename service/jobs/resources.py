@@ -49,8 +49,8 @@ def job(head: Head, running: Running | None = None) -> Job:
     """The job, with the newest progress if it is at work in this process."""
     told = Progress.model_validate_json(head.progress) if head.progress else None
     drawn = head.drawn
-    if running is not None and running.progress is not None and head.state == "running":
-        told, drawn = running.progress, running.progress.samples
+    if running is not None and head.state == "running" and (now := running.look()) is not None:
+        told, drawn = now, now.samples
     problem = Problem.model_validate_json(head.problem) if head.problem else None
     return Job(
         id=head.id,

@@ -45,6 +45,7 @@ class Running:
         self.task: asyncio.Task[None] | None = None
         self._gathered = None if evidence is None else Gathering(evidence)
         self._bell = asyncio.Event()
+        self._watched = False
 
     @property
     def id(self) -> str:
@@ -84,6 +85,16 @@ class Running:
         self.progress = progress
         self.ring()
 
+    def look(self) -> Progress | None:
+        """How far it is. Proofs on the way take as long as many samples, so they are made from the
+        first look on."""
+        self._watched = True
+        return self.progress
+
+    def is_watched(self) -> bool:
+        """Whether anybody has looked how far it is."""
+        return self._watched
+
     def ring(self) -> None:
         """Wake whoever watches."""
         self._bell.set()
@@ -91,6 +102,7 @@ class Running:
 
     async def news(self, seconds: float) -> None:
         """Return when there is something new, or after so many seconds."""
+        self._watched = True
         try:
             await asyncio.wait_for(self._bell.wait(), seconds)
         except TimeoutError:

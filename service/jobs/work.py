@@ -110,7 +110,8 @@ class Work:
 
     async def _attempt(self, running: Running) -> Certified:
         subject, notes = running.record.subject, running.notes()
-        steps = certify(self._pool, running.order(), subject, proofs=True, notes=notes)
+        proofs = running.is_watched
+        steps = certify(self._pool, running.order(), subject, proofs=proofs, notes=notes)
         async with aclosing(steps):
             async for step in steps:
                 if isinstance(step, Certified):

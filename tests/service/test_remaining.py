@@ -14,6 +14,8 @@ from certify.document import dumps
 from certify.evidence import Evidence
 from certify.plan import Plan
 from service import pipeline
+from service.jobs.record import accepted
+from service.jobs.running import Running
 from service.orders import certify_order
 from service.pipeline import Issue, Notes
 from service.remaining import gaps, legs, legs_left
@@ -119,3 +121,38 @@ def test_progress_says_how_long_it_takes_and_carries_the_certificate_so_far(
     assert max(spot.radius for spot in last.curve) > 0
     kept = [spot.at_least for spot in last.curve]
     assert kept == sorted(kept, reverse=True)
+
+
+def test_nothing_is_proven_on_the_way_before_somebody_looks(picture: bytes, pool: Any) -> None:
+    order = certify_order(FIELDS, False, Settings())
+    subject = pipeline.receive(picture, order.card, 10**6)
+
+    async def watch(looked: int) -> list[tuple[int, int | None]]:
+        seen: list[tuple[int, int | None]] = []
+
+        def wanted() -> bool:
+            return bool(seen) and seen[-1][0] >= looked
+
+        async for step in pipeline.certify(pool, order, subject, proofs=wanted):
+            if isinstance(step, Progress):
+                seen.append((step.samples, step.proven_samples))
+        return seen
+
+    from_the_middle, never = asyncio.run(watch(300)), asyncio.run(watch(10**9))
+    proven = [at for _, at in from_the_middle if at is not None]
+    assert proven and min(proven) > 300 and max(proven) < 700
+    assert all(at is None for _, at in never)
+
+
+def test_a_job_is_watched_from_the_first_look_at_it(picture: bytes) -> None:
+    order = certify_order(FIELDS, False, Settings())
+    record = accepted(order, pipeline.receive(picture, order.card, 10**6), "", None)
+
+    async def story() -> list[bool]:
+        running, heard = Running(record, kept=False), Running(record, kept=False)
+        before = running.is_watched() or heard.is_watched()
+        running.look()
+        await heard.news(0)
+        return [before, running.is_watched(), heard.is_watched()]
+
+    assert asyncio.run(story()) == [False, True, True]
