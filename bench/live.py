@@ -32,9 +32,22 @@ class Server:
 
     def memory(self) -> float:
         """Resident memory of the api process and its workers, in MiB."""
+        return sum(_resident(pid) for pid in self.pids())
+
+    def processor_seconds(self) -> float:
+        """What the api process and its workers have computed so far."""
+        return sum(_computed(pid) for pid in self.pids())
+
+    def pids(self) -> list[int]:
+        """The api process and its workers."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return sum(_resident(int(one)) for one in (pid, *children))
+        return [pid, *map(int, children)]
+
+
+def _computed(pid: int) -> float:
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> float:
@@ -47,12 +60,20 @@ def _resident(pid: int) -> float:
 
 
 @contextmanager
-def serving(folder: Path, model: str) -> Iterator[Server]:
-    """A server over a store of its own, ready for requests; `start_seconds` is until it answers."""
-    port = 18_000 + os.getpid() % 1000
+def serving(
+    folder: Path, model: str, workers: int = 0, longest_wait: float = 100.0
+) -> Iterator[Server]:
+    """A server over a store of its own, ready for requests; `start_seconds` is until it answers.
+
+    workers: 0 for as many as the server thinks best. longest_wait: seconds that it lets a request
+    wait for its certificate.
+    """
+    port = 18_000 + os.getpid() % 1000 + 1000 * workers
     own = {
         "AFFIDAVIT_DATA_DIR": str(folder),
         "AFFIDAVIT_DEFAULT_MODEL": model,
+        "AFFIDAVIT_WORKERS": str(workers),
+        "AFFIDAVIT_LONGEST_WAIT_SECONDS": str(longest_wait),
         "PYTHONPATH": str(ROOT),
     }
     began = time.monotonic()
