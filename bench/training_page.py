@@ -103,7 +103,7 @@ def measured(record: Record) -> Measured:
     made: dict[str, dict[str, dict[str, float]]] = {}
     for unit in record["units"]:
         values = dict(numbers(unit["examination"])) | {COST: unit["cost"]}
-        for each in unit["weaker"]:
+        for each in unit.get("weaker", ()):
             values[f"accuracy after PGD at {each['share']:g}"] = each["accuracy"]
         made.setdefault(unit["arm"], {})[unit["seed"]] = values
     return made
@@ -131,14 +131,20 @@ def settings(records: Mapping[str, Record]) -> str:
 
 def table(record: Record) -> str:
     """One row for each arm: mean over seeds ± standard deviation, which one seed has not."""
-    lines = [f"| arm | seeds | {' | '.join(COLUMNS)} |", f"| --- |{' --: |' * (len(COLUMNS) + 1)}"]
-    for arm, seeds in measured(record).items():
+    known = measured(record)
+    columns = {title: name for title, name in COLUMNS.items() if _everywhere(name, known)}
+    lines = [f"| arm | seeds | {' | '.join(columns)} |", f"| --- |{' --: |' * (len(columns) + 1)}"]
+    for arm, seeds in known.items():
         cells = [
             spread([each[name] for each in seeds.values()], 0 if name == COST else 3)
-            for name in COLUMNS.values()
+            for name in columns.values()
         ]
         lines.append(f"| `{arm}` | {len(seeds)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _everywhere(name: str, known: Measured) -> bool:
+    return all(name in each for seeds in known.values() for each in seeds.values())
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -151,7 +157,7 @@ def findings(record: Record) -> list[Finding]:
     """Every claim that has both its arms, with the seeds that both were trained for."""
     known, made = measured(record), []
     for claim in CLAIMS:
-        if {claim.arm, claim.control} <= set(known):
+        if {claim.arm, claim.control} <= set(known) and _everywhere(claim.measure, known):
             seeds = [seed for seed in known[claim.arm] if seed in known[claim.control]]
             differences = tuple(_difference(claim, known, seed) for seed in seeds)
             made += [Finding(claim, differences)] if differences else []
