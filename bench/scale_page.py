@@ -152,9 +152,9 @@ fit:
 So above {limit} features the counts carry the certificate, and the pairs' share of the failure
 probability goes to the features. What is given up can be read from {fewer} features, half of the
 reported kept, by route: {radii}. The limit is part of the document's format (`votes` is null above
-it), so it is the same for everyone. Pairs near the cut alone are fewer, and would do for claims that
-little leaves the top k; they could be counted while sampling and be stated as counts are. That is
-another version of the document, and not done.
+it), so it is the same for everyone. Pairs near the cut alone are fewer, and would do for claims
+that little leaves the top k; they could be counted while sampling and be stated as counts are. That
+is another version of the document, and not done.
 
 ## Steps
 
