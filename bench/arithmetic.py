@@ -2,12 +2,14 @@
 
     python -m bench.arithmetic                 all laws, 784 and 50 176 features, 10 000 samples
     python -m bench.arithmetic --drawn 64      from fewer real samples
+    python -m bench.arithmetic --page          the page again, from the JSON
 
 Votes are drawn for a bundled photograph, in groups of eight samples, with Gaussian noise; 10 000
 samples are these resampled by address. The other laws are timed with the same votes, since only
 counts and the law's name decide the work. Every time is that of a process of its own, so nothing is
 remembered from another, and the least of three; the table of the noise is part of it. How many
-others wanted the processor is noted, since they slow one another down. Writes arithmetic.json.
+others wanted the processor is noted, since they slow one another down. Writes arithmetic.json and
+docs/arithmetic.md.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 from rich.console import Console
 
+from bench import arithmetic_page
 from bench.planned import planned
 from bench.provenance import ROOT, provenance
 from certify import pairwise, per_feature, renyi, simplex
@@ -72,28 +75,37 @@ def main() -> None:
     )
     parser.add_argument("--drawn", type=int, default=DRAWN, help="real samples, a multiple of 8")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
+    parser.add_argument("--page", action="store_true", help="only write the page again")
     chosen = parser.parse_args()
+    numbers = chosen.out / "arithmetic.json"
+    if not chosen.page:
+        numbers.write_text(json.dumps(_measured(chosen.drawn), indent=1) + "\n")
+    page = arithmetic_page.page(json.loads(numbers.read_text()))
+    (chosen.out.parent / "arithmetic.md").write_text(page)
+
+
+def _measured(drawn: int) -> dict[str, Any]:
+    """The record of all laws, sizes and confidences."""
     console, rows = Console(), []
     for cell in CELLS:
-        plan, evidence = scaled_up(cell, chosen.drawn)
+        plan, evidence = scaled_up(cell, drawn)
         for law, shape in LAWS:
             recipe = replace(plan.recipe, law=law, shape=shape)
             for confidence in CONFIDENCES:
                 rows.append(row(replace(plan, recipe=recipe), evidence, confidence))
                 console.print(_line(rows[-1]), soft_wrap=True)
-    record = {
+    return {
         **provenance(),
         "photograph": PHOTOGRAPH,
         "model": MODEL,
         "samples": SAMPLES,
-        "drawn": chosen.drawn,
+        "drawn": drawn,
         "norm": NORM,
         "promised_seconds": PROMISED,
         "repeats": REPEATS,
         "load": round(os.getloadavg()[0], 1),
         "rows": [asdict(row) for row in rows],
     }
-    (chosen.out / "arithmetic.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 def scaled_up(cell: int, drawn: int) -> tuple[Plan, Evidence]:
