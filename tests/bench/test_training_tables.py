@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from bench.training_arms import ARMS
-from bench.training_page import CLAIMS, LINE, PGD, Claim, Finding, claims, findings, spread, table
+from bench.training_page import (
+    CLAIMS,
+    LINE,
+    PGD,
+    Claim,
+    Finding,
+    claims,
+    findings,
+    raised,
+    spread,
+    table,
+)
 
 
 def unit(arm: str, seed: str, clean: float, attacked: float) -> dict[str, Any]:
@@ -86,3 +97,13 @@ def test_rows_have_mean_and_spread() -> None:
         "| 12 |"
     )
     assert spread([10.4, 12.6], 0) == "12 ± 2"
+
+
+def test_overlap_is_compared_with_standard_training() -> None:
+    units = [unit("standard", "1", 0.9, 0.0), unit("standard", "2", 0.9, 0.0)]
+    for seed, overlap in (("1", 0.8), ("2", 0.82), ("3", 0.1)):
+        made = unit("noise", seed, 0.9, 0.0) | {"cost": 24.8}
+        made["examination"]["certified"]["overlap"] = [overlap, 0.0]
+        units.append(made)
+    row = raised({"units": units}).splitlines()[-1]
+    assert row == "| `noise` | +0.110 | +0.100, +0.120 | confirmed | × 2.0 |"
