@@ -45,7 +45,7 @@ JOBS = Table(
     Index("jobs_by_state", "state", "created"),
 )
 
-# Evidence as it grows: every sample is written once.
+# Evidence as it grows, in parts that take the place of what they hold.
 PARTS = Table(
     "parts",
     METADATA,

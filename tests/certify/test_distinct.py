@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certify.distinct import distinct
 
 
+@settings(max_examples=50)
 @given(numbers=st.lists(st.integers(0, 1 << 40) | st.integers(0, 30), max_size=60))
 def test_they_are_what_sorting_finds(numbers: list[int]) -> None:
     given = np.array(numbers, dtype=np.int64)
