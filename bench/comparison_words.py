@@ -69,7 +69,8 @@ changes.
   searched anew in the attacked picture.
 - The paper attacks the **base map** and looks at what becomes of Z. We do that, and where it is
   affordable also attack **each map itself**, through all its base maps, the pictures' offsets held
-  fixed while the attack climbs. A map that only stands the first has not been attacked.
+  fixed while the attack climbs. A map that only stands the first has not been attacked. Whoever
+  attacks may choose, so a map that is attacked itself counts by the worse of both.
 
 a : b means that DANCE is better on a pictures and worse on b; "better" and "worse", or yes and no,
 where two equal maps would show this much with a chance of at most 5 %, else "open". Four

@@ -46,15 +46,21 @@ TRANSFER, ADAPTIVE = (
 
 
 def value(unit: Unit, arm: str, measure: Measure, aim: str = "") -> float | None:
-    """One picture's number: for attacks of one aim, or the mean over all; None where undefined."""
+    """One picture's number: for attacks of one aim, or the mean over all; None where undefined.
+
+    A map that is attacked itself counts by the worse of that attack and the one on its base map:
+    whoever attacks may choose.
+    """
     if measure.kind == "quality":
         return float(unit["quality"][arm][measure.name])
     if unit[measure.kind] is None:
         return None
-    by_aim = unit[measure.kind][arm]
-    found = [by_aim[name][measure.name] for name in by_aim if aim in ("", name)]
-    defined = [one for one in found if one is not None]
-    return fmean(defined) if defined else None
+    kinds = ("transfer", "adaptive") if measure.kind == "adaptive" else ("transfer",)
+    aims = [name for name in unit["transfer"][arm] if aim in ("", name)]
+    found = [[unit[kind][arm][name][measure.name] for kind in kinds] for name in aims]
+    worse = min if measure.up else max
+    worst = [worse(known) for tried in found if (known := [n for n in tried if n is not None])]
+    return fmean(worst) if worst else None
 
 
 def average(units: Iterable[Unit], arm: str, measure: Measure, aim: str = "") -> float | None:

@@ -118,6 +118,27 @@ def test_duels_and_means_by_hand() -> None:
     assert value(units[0], "dance", ADAPTIVE[0]) is None
 
 
+def test_a_map_attacked_itself_counts_by_the_worse_attack() -> None:
+    """Aim a: 3 and 5; b: one attack found nothing; c: neither did."""
+    tried = unit(1, 1, ())
+    tried["transfer"]["dance"] = {
+        aim: {"sensitivity": moved, "top_k": kept}
+        for aim, moved, kept in (("a", 3.0, 0.5), ("b", 4.0, 0.75), ("c", None, 1.0))
+    }
+    tried["adaptive"] = {
+        "dance": {
+            aim: {"sensitivity": moved, "top_k": kept}
+            for aim, moved, kept in (("a", 5.0, 0.75), ("b", None, 1.0), ("c", None, 1.0))
+        }
+    }
+    sensitivity, top_k, *_ = ADAPTIVE
+    assert value(tried, "dance", sensitivity) == 4.5
+    assert value(tried, "dance", top_k) == 0.75
+    assert [value(tried, "dance", top_k, aim) for aim in "abc"] == [0.5, 0.75, 1.0]
+    assert value(tried, "dance", sensitivity, "c") is None
+    assert value(tried, "dance", TRANSFER[0]) == 3.5
+
+
 def fought(setting: str, control: str, measure: Measure) -> Duel:
     return duel(selected(RECORD, "gradient", setting), control, measure)
 
