@@ -11,6 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from models.architectures import ARCHITECTURES
 from models.devices import exact
 from models.registry import Card
+from models.strided import quicken
 from models.weights import weights
 
 FLOATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -61,11 +62,13 @@ class Network:
 
         The copy takes and gives float32: pictures, logits, and gradients of one in the other. What
         lies between is computed in the precision, backwards too; where a layer adds up in float32,
-        it rounds what it passes on. It is another function than the network in float32.
+        it rounds what it passes on. It is another function than the network in float32. On a
+        processor strided convolutions go backwards in float32 (`models.strided`).
         """
         made = copy.copy(self)
         made.precision = precision
-        made.module = copy.deepcopy(self.module).to(FLOATS[precision])
+        module = copy.deepcopy(self.module).to(FLOATS[precision])
+        made.module = quicken(module) if self.device.type == "cpu" else module
         return made
 
 
