@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from certify.published import anani_labels, levine_radii
+from certify.published import anani_labels, levine_radii, liu_divergence
 
 
 def test_levine_is_the_inequality_of_their_code() -> None:
@@ -46,3 +46,10 @@ def test_anani_needs_88_of_90_at_imagenet_size() -> None:
     found = anani_labels(votes, 0.75, 0.001)
     assert found[:4].tolist() == [1, 0, -1, 0]
     assert (found[4:] == 1).all()
+
+
+def test_liu_with_features_that_nobody_voted_for() -> None:
+    """The level is 0, so that only what lies outside S is left: −ln 0.4, or nothing at all."""
+    masses = [0.4, 0.3, 0.2, 0.1, 0.0]
+    assert liu_divergence(1.5, masses, k=3, swaps=2) == pytest.approx(-np.log(0.4))
+    assert liu_divergence(1.5, [0.6, 0.3, 0.1, 0.0], k=2, swaps=2) == np.inf
