@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,7 +158,9 @@ class ChunkedPool(ABC):
         request = LookRequest(model, Array.of(image), target, attribution, precision)
         async with aclosing(self.answers(iter([request]))) as answers:
             _, reply = await anext(answers)
-        return _look(reply)
+        seen = _of(Looked, reply)
+        probabilities, map_ = typed(seen.probabilities, np.float32), typed(seen.map, np.float32)
+        return Look(probabilities, seen.target, map_)
 
     async def draw_parts(
         self, plan: Plan, image: Picture, start: int, stop: int
@@ -170,7 +172,7 @@ class ChunkedPool(ABC):
         work = pieces(Draw, plan, Array.of(image), start, stop, self.pace)
         async with aclosing(self.answers(work)) as answers:
             async for _, reply in answers:
-                yield _evidence(reply)
+                yield _of(Drawn, reply).evidence()
 
     async def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence:
         """Evidence of the samples `start` to `stop`."""
@@ -191,7 +193,7 @@ class ChunkedPool(ABC):
         work = pieces(Average, plan, Array.of(image), start, stop, self.pace)
         async with aclosing(self.answers(work)) as answers:
             async for _, reply in answers:
-                total += _sum(reply)
+                total += typed(_of(Averaged, reply).total, np.float64)
         return total
 
 
@@ -284,20 +286,11 @@ def _real_desk(device: str) -> "Desk":
     return open_desk(device)
 
 
-def _look(reply: Reply) -> Look:
-    if not isinstance(reply, Looked):
-        raise WorkFailed(f"expected a look, got {type(reply).__name__}")
-    probabilities, map_ = typed(reply.probabilities, np.float32), typed(reply.map, np.float32)
-    return Look(probabilities, reply.target, map_)
+Kind = TypeVar("Kind", Looked, Drawn, Averaged)
 
 
-def _evidence(reply: Reply) -> Evidence:
-    if not isinstance(reply, Drawn):
-        raise WorkFailed(f"expected evidence, got {type(reply).__name__}")
-    return reply.evidence()
-
-
-def _sum(reply: Reply) -> NDArray[np.float64]:
-    if not isinstance(reply, Averaged):
-        raise WorkFailed(f"expected a sum, got {type(reply).__name__}")
-    return typed(reply.total, np.float64)
+def _of(kind: type[Kind], reply: Reply) -> Kind:
+    """The reply, which must be of this kind."""
+    if not isinstance(reply, kind):
+        raise WorkFailed(f"expected {kind.__name__}, got {type(reply).__name__}")
+    return reply
