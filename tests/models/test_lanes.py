@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from certify.plan import Plan, Recipe
+from certify.plan import PRECISIONS, Plan, Recipe
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
 from models.lanes import Piece, batches, company
@@ -86,6 +86,16 @@ def test_any_mix_in_any_order_gives_each_piece_what_it_gets_alone(
     pieces = [kinds[kind](start, start + count) for kind, start, count in asked]
     together = sampler.draw_together(pieces)
     for piece, evidence in zip(pieces, together, strict=True):
+        alone = sampler.draw(piece.plan, piece.image, piece.start, piece.stop)
+        assert evidence.digest() == alone.digest()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS[1:])
+def test_low_precision_mixes_as_well(
+    precision: str, sampler: Sampler, digits: NDArray[np.uint8], plan: Plan
+) -> None:
+    pieces = [about(digits, plan, n, precision=precision)(n, 20 + n) for n in range(3)]
+    for piece, evidence in zip(pieces, sampler.draw_together(pieces), strict=True):
         alone = sampler.draw(piece.plan, piece.image, piece.start, piece.stop)
         assert evidence.digest() == alone.digest()
 
