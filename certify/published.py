@@ -17,7 +17,8 @@ def liu_divergence(order: float, masses: Sequence[float], k: int, swaps: int) ->
         ε = −ln( 2·swaps·[ mean over S of m^(1 − order) ]^(1/(1 − order)) + Σ outside S of m )
 
     Too large for swaps ≥ 2: members of S that are already on the right side of the level need not
-    move. `masses` sum to 1; infinite where S is all of it and one of S has none. Reference: arXiv:2107.01561, top-k robustness theorem.
+    move. `masses` sum to 1; infinite where S is all of it and one of S has none. Reference:
+    arXiv:2107.01561, top-k robustness theorem.
     """
     ranked = -np.sort(-np.asarray(masses, dtype=float))
     moved = ranked[k - swaps : k + swaps]
