@@ -23,8 +23,10 @@ from models import registry
 from service.app import create_app
 from service.pool import Health, Look, Member
 from service.settings import Settings
+from service.store.store import Store
 from tests.service import postgres
 from tests.service.callers import PATIENCE, Caller, paced_pool, running
+from tests.service.gatehouse import House
 
 KEY = "000102030405060708090a0b0c0d0e0f"
 
@@ -169,6 +171,24 @@ def postgresql() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty store of its own, on either engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/store.sqlite"
+    else:
+        yield postgres.database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[Store]:
+    """An open store, on either engine."""
+    made = Store(url, tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def pool() -> FakePool:
     return FakePool()
@@ -204,6 +224,18 @@ def tell(paced: Any, settings: Settings, picture: bytes) -> Callable[..., Any]:
         return asyncio.run(whole())
 
     return run
+
+
+@pytest.fixture
+def house(pool: FakePool, picture: bytes) -> Callable[..., House]:
+    """An application over the pool with the settings that it is called with."""
+    return lambda **settings: House(pool, picture, **settings)
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake worker is a script outside the packages; its process needs the tree on its path."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
 @pytest.fixture

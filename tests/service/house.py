@@ -26,7 +26,8 @@ from service.pool import LocalPool
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
+# Machines that do much else are slow to start a server; what hangs hangs for ever.
+PATIENCE = 240.0
 # One is drawn to its end, one stops when its claim is proven; other noise; pictures one by one.
 REQUESTS: tuple[dict[str, Any], ...] = (
     {"samples": 8_000, "radius": 0.02},
@@ -34,7 +35,15 @@ REQUESTS: tuple[dict[str, Any], ...] = (
     {"samples": 6_000, "cell": 4, "law": "laplace", "norm": "1"},
     {"samples": 600, "strict": True},
 )
-AT_ONCE = 4
+# The same, over soon, so that many different ones are at work when something is killed.
+SHORT: tuple[dict[str, Any], ...] = (
+    {"samples": 1_000, "radius": 0.02},
+    {"samples": 2_500, "overlap": 0.5, "radius": 0.2, "scale": 0.5},
+    {"samples": 700, "cell": 4, "law": "laplace", "norm": "1"},
+    {"samples": 90, "strict": True},
+)
+AT_ONCE, PAGE = 4, 100
+OVER = ("done", "failed", "cancelled")
 
 
 @dataclass
@@ -47,7 +56,9 @@ class House:
     keys: Iterator[int] = field(default_factory=count)
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     accepted: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    requests: tuple[dict[str, Any], ...] = REQUESTS
     process: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
@@ -121,7 +132,7 @@ class House:
         """Ask for another job, as often as it takes until it is accepted."""
         number = next(self.keys)
         key = f"key-{number}"
-        fields = REQUESTS[number % len(REQUESTS)] | {"key": f"{number:032x}"}
+        fields = self.requests[number % len(self.requests)] | {"key": f"{number:032x}"}
         self.asked[key] = fields
         self.resubmit(key)
 
@@ -140,22 +151,51 @@ class House:
 
     def jobs(self) -> list[dict[str, Any]]:
         """Every job; none if the server is not there."""
-        response = self.ask("GET", "/v1/jobs?limit=100")
-        return [] if response is None or response.status_code != 200 else response.json()["jobs"]
+        listed: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            response = self.ask("GET", f"/v1/jobs?limit={PAGE}{after and '&after=' + after}")
+            if response is None or response.status_code != 200:
+                return []
+            listed += response.json()["jobs"]
+            after = response.json()["next"]
+        return listed
 
-    def busy(self) -> None:
-        """New jobs when all are over; what was perhaps not accepted is asked again."""
+    def look(self) -> list[str]:
+        """Look at the jobs that were not known to be over; addresses of those that are at work."""
+        at_work = []
+        for address in self.accepted.values():
+            if self.seen.get(address, {}).get("state") in OVER:
+                continue
+            response = self.ask("GET", address)
+            if response is not None and response.status_code == 200:
+                self.seen[address] = response.json()
+                at_work += [address] if response.json()["state"] == "running" else []
+        return at_work
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything that was asked for is known to be over."""
+        states = [self.seen.get(address, {}).get("state") for address in self.accepted.values()]
+        return len(states) == len(self.asked) and all(state in OVER for state in states)
+
+    def busy(self) -> list[str]:
+        """Ask again for what was perhaps not accepted, and for a new job for each that is over;
+        addresses of the jobs at work."""
         for key in self.asked:
             if key not in self.accepted:
                 self.resubmit(key)
-        jobs = self.jobs()
-        over = all(job["state"] not in ("queued", "running") for job in jobs)
-        if over and len(jobs) == len(self.accepted) == len(self.asked):
-            for _ in range(AT_ONCE):
+        at_work = self.look()
+        if len(self.accepted) == len(self.asked):
+            over = sum(job["state"] in OVER for job in self.seen.values())
+            for _ in range(AT_ONCE - len(self.asked) + over):
                 self.submit()
+        return at_work
 
     def progress(self) -> int:
-        return sum(job["drawn"] for job in self.jobs())
+        """Samples drawn for all jobs, as far as is known."""
+        self.look()
+        return sum(job["drawn"] for job in self.seen.values())
 
     def close(self) -> None:
         self.http.close()
@@ -164,11 +204,11 @@ class House:
         self.process.wait(PATIENCE)
 
 
-def waited(condition: Any, seconds: float = PATIENCE) -> None:
+def waited(condition: Any, seconds: float = PATIENCE, pause: float = 0.02) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def finished(house: House) -> list[dict[str, Any]]:
@@ -178,11 +218,11 @@ def finished(house: House) -> list[dict[str, Any]]:
         for key in house.asked:
             if key not in house.accepted:
                 house.resubmit(key)
-        jobs = house.jobs()
-        states = {job["state"] for job in jobs}
-        return len(jobs) == len(house.asked) and not states & {"queued", "running"}
+        house.look()
+        return house.is_over
 
-    waited(over)
+    waited(over, pause=0.1)
+    waited(lambda: len(house.jobs()) >= len(house.asked))
     return house.jobs()
 
 

@@ -6,12 +6,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 PACKAGE = Path("/usr/lib/postgresql")
 NOBODY = "postgres"
+NUMBERS = count()
 ABSENT = "NO POSTGRESQL HERE: this half of the store's tests did not run; apt install postgresql"
 
 
@@ -45,3 +49,15 @@ def server() -> Iterator[str]:
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def database(server: str) -> str:
+    """URL of a new, empty database on this server."""
+    address = make_url(server).set(drivername="postgresql+psycopg")
+    name = f"database_{next(NUMBERS)}"
+    admin = create_engine(address, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    made = address.set(drivername="postgresql", database=name)
+    return made.render_as_string(hide_password=False)

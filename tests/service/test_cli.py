@@ -1,12 +1,11 @@
 """The command line: what each command writes and says, and how it ends."""
 
-import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,12 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 from typer.testing import CliRunner
 
 from certify.document import dumps
 from certify.verify import verify
 from models import registry
 from service import cli, serve_commands, serving
-from service.following import SAMPLING, follow
-from service.output import curl_line, write_certificate
-from service.results import CertifyAnswer, Progress
 from service.settings import Settings
 from service.sources import Offline, Remote, Source
 
@@ -287,27 +282,3 @@ def test_offline_on_the_real_network_in_a_fresh_process(photo: Path, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert verify((tmp_path / "out" / "certificate.json").read_bytes()).holds
-
-
-def test_a_terminal_gets_a_bar_and_an_early_end_is_an_error() -> None:
-    async def steps() -> AsyncGenerator[Progress | CertifyAnswer, None]:
-        yield Progress(samples=64, total=128, seconds=1.0, at_least=5, radius=0.25)
-
-    console = Console(force_terminal=True, width=120, record=True)
-    with pytest.raises(EOFError, match="before its result came"):
-        asyncio.run(follow(steps(), console, SAMPLING))
-    shown = console.export_text()
-    assert "64/128" in shown and "at least 5 stay within 0.25" in shown
-
-
-def test_the_curl_line_survives_odd_folders() -> None:
-    line = curl_line("http://h:1", Path("/my photos/it's.jpg"), "m")
-    assert "'image=@/my photos/it'\"'\"'s.jpg'" in line
-
-
-def test_an_answer_without_pictures_writes_the_rest(
-    client: Any, picture: bytes, tmp_path: Path
-) -> None:
-    answer = CertifyAnswer.model_validate(client.certify(picture, samples=100).json())
-    files = write_certificate(answer, tmp_path)
-    assert {path.name for path in files.values()} == {"certificate.json", "map.npy", "radii.npy"}

@@ -92,9 +92,7 @@ def test_the_command_line_is_told_too(tell: Any, paced: Any) -> None:
 
         following = asyncio.create_task(follow())
         await ended(caller.service, 128)
-        with pytest.raises(
-            Unreachable, match=r"back .* http://test/v1/jobs/\w{32}/"
-        ) as it:
+        with pytest.raises(Unreachable, match=r"back .* http://test/v1/jobs/\w{32}/") as it:
             await following
         where = str(it.value).rsplit("/jobs/", 1)[1].split("/")[0]
         return await caller.job(f"/v1/jobs/{where}")
