@@ -24,7 +24,7 @@ from models.loading import Network
 from models.registry import card
 
 SHARES = (0.125, 0.25)
-STEPS, PICTURES = 10, 500
+STEPS, PICTURES = 10, 300
 
 
 def main() -> None:
