@@ -94,8 +94,15 @@ ENTRYPOINT ["affidavit"]
 CMD ["serve"]
 
 FROM runtime AS cuda
+# Triton builds a launcher for each kernel when it is first used, and asks for a C compiler.
+USER 0:0
+# hadolint ignore=DL3008
+RUN apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 # The driver comes from the host; CUDA's libraries came with torch.
-ENV AFFIDAVIT_DEVICE=cuda NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENV AFFIDAVIT_DEVICE=cuda TRITON_CACHE_DIR=/var/lib/affidavit/.triton \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=installed-cuda /opt/affidavit /opt/affidavit
 
 FROM runtime AS cpu

@@ -50,10 +50,16 @@ demo: setup  ## explain and certify a bundled photograph over HTTP; pictures and
 serve: setup  ## run the service and print a curl line that works
 	@$(BIN)/affidavit serve
 
-test: setup  ## all tests that fit in ten minutes on two cores
+# Triton, for tests of the kernels that no GPU takes part in; where it cannot be had they skip aloud.
+.venv/kernels: .venv/ready locks/kernels.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -r locks/kernels.txt \
+	  || echo "hint: no Triton here, so tests of GPU kernels are skipped"
+	@touch $@
+
+test: setup .venv/kernels  ## all tests that fit in ten minutes on two cores
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup  ## every test, the long ones too
+test-all: setup .venv/kernels  ## every test, the long ones too
 	@$(BIN)/python -m pytest
 
 check: setup  ## lint, format, types: one strict command
