@@ -33,6 +33,7 @@ WORKERS = (1, 2)
 JOBS = (1, 8)
 WARM_SECONDS, WARM_SAMPLES = 2.0, 64
 LONGEST_SECONDS = 900.0  # that a job may take, on a machine that is busy
+LANES = 8  # of a batch, or a divisor of them
 FEWEST = 40  # samples of a job: far fewer could prove nothing
 
 
@@ -73,9 +74,13 @@ def served(server: Server, fields: dict[str, Any], samples: list[int]) -> dict[s
 
 
 def split(samples: int, jobs: int) -> list[int]:
-    """So many samples as jobs; those of several are all different, and few fill their batches."""
-    each = max(samples // jobs, FEWEST)
-    return [each] if jobs == 1 else [each + 3 * number + 1 for number in range(jobs)]
+    """About so many samples as jobs; several are from half to three halves of their mean, and none
+    of them fills its last batch."""
+    if jobs == 1:
+        return [max(samples, FEWEST)]
+    mean = max(samples // jobs, 2 * FEWEST)
+    sizes = [mean // 2 + mean * number // (jobs - 1) for number in range(jobs)]
+    return [size // LANES * LANES + 1 + number % (LANES - 1) for number, size in enumerate(sizes)]
 
 
 def once(
