@@ -32,21 +32,27 @@ def filled(page: str) -> str:
 def cost(record: dict[str, Any]) -> str:
     """What a map costs in each way."""
     lattice, patches, alone = record["lattice"], record["patches"], record["one_by_one"]
-    measured = f"{patches['measured_decoys']} of {patches['decoys']} decoys, one search"
+    known = patches["measured_decoys"]
+    whole = "whole" if known == patches["decoys"] else f"{known} decoys"
     return "\n".join(
         [
-            "| | decoys | seconds of one core | measured |",
-            "| --- | --: | --: | --- |",
-            f"| lattice | {lattice['decoys']} | {lattice['seconds']:.0f} | whole |",
-            f"| patches | {patches['decoys']} | {patches['seconds']:.0f} | {measured} |",
-            f"| patches, one decoy at a time | {patches['decoys']} | "
-            f"{alone['seconds_of_a_map']:.0f} | {alone['measured_decoys']} decoys |",
+            "| | decoys | seconds of one core | of these for maps | measured |",
+            "| --- | --: | --: | --: | --- |",
+            f"| lattice | {lattice['decoys']} | {lattice['seconds']:.0f} | "
+            f"{lattice['seconds_of_maps']:.0f} | whole |",
+            f"| patches | {patches['decoys']} | {patches['seconds']:.0f} | "
+            f"{patches['seconds_of_maps']:.0f} | {whole} |",
+            f"| patches, one decoy at a time | {patches['decoys']} | {alone['seconds']:.0f} | | "
+            f"{alone['measured_decoys']} decoys, {alone['fastest']:.2f} to "
+            f"{alone['slowest']:.2f} s each |",
             "",
-            f"Together is {record['speed_up']:.1f} times as fast as one at a time. Of the lattice "
-            f"map's {lattice['changed_patches']} patches that changed, "
-            f"{lattice['repaired_patches']} were repaired; a patch gains "
-            f"{lattice['gain_of_a_patch']:.0f} grey levels, no value moves by more than "
-            f"{lattice['largest_change']}, and {lattice['null']} decoys are null.",
+            f"Together is {record['speed_up']:.1f} times as fast as one at a time. Of the "
+            f"published map's {known} decoys {patches['null']} are null and "
+            f"{patches['repaired_patches']} were repaired; no value of the layer moves by more "
+            f"than {patches['largest_distance_in_deviations']:.4f} standard deviations, and none "
+            f"of the picture by more than {patches['largest_change']} grey levels. A patch gains "
+            f"{patches['gain_of_a_patch']:.0f}. Of the lattice map's {lattice['decoys']} decoys "
+            f"{lattice['null']} are null.",
         ]
     )
 
