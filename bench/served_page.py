@@ -104,13 +104,13 @@ and backward passes over one noisy batch made before, in processes like the work
 
 - Of {of} ratios to the bare network {reached} reach {goal:.2f}; the least is {least:.2f}.
 - With eight jobs at once, the largest of three times the samples of the least and none of a
-  multiple of the lanes, {fill:.3f} of the lanes held a sample in the round in which it was least. Requests share batches
-  ([operating](operating.md#limits)).
+  multiple of the lanes, {fill:.3f} of the lanes held a sample in the round in which it was least.
+  Requests share batches ([operating](operating.md#limits)).
 
 ## Measured
 
-{model}, {attribution} maps, {precision}; about {seconds:g} s for each row in each round, {rounds} in
-all; the median over rounds, and in parentheses least and largest. {device}, {cores} cores, load
+{model}, {attribution} maps, {precision}; about {seconds:g} s for each row in each round, {rounds}
+in all; the median over rounds, and in parentheses least and largest. {device}, {cores} cores, load
 average {load} at the end, torch {torch}, commit {commit}. A ratio is of rates in one round. The
 effort is processor time for a picture of the bare network over that for a sample of the service,
 all its processes together, which a busy machine changes little.
