@@ -45,16 +45,18 @@ def main() -> None:
     chosen, console = _arguments(), Console()
     if not chosen.page_only:
         chosen.into.mkdir(parents=True, exist_ok=True)
-        NUMBERS.write_text(_text(measured(chosen.into, console, not chosen.no_measuring)))
+        NUMBERS.write_text(
+            _text(measured(chosen.into, console, not chosen.no_measuring, chosen.brief))
+        )
     PAGE.write_text(page(json.loads(NUMBERS.read_text())))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
 
 
-def measured(into: Path, console: Console, missing: bool = True) -> dict[str, Any]:
+def measured(into: Path, console: Console, missing: bool, brief: bool) -> dict[str, Any]:
     """Everything, each part from the folder where it is there; `missing`: else measured now."""
 
     def part(words: Sequence[str]) -> dict[str, Any] | None:
-        return _kept(into, words, console, missing)
+        return _kept(into, (*words, *(["--brief"] if brief else [])), console, missing)
 
     few = ("--rounds", str(FEW_ROUNDS))
     memory = [
@@ -104,6 +106,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--into", type=Path, default=Path("/tmp/affidavit-throughput"))
+    parser.add_argument("--brief", action="store_true", help="without what is slow or large")
     parser.add_argument("--no-measuring", action="store_true", help="only what is there")
     parser.add_argument("--page-only", action="store_true", help="from the numbers")
     return parser.parse_args()

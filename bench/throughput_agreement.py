@@ -25,10 +25,10 @@ def levers(subject: Subject, arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
             yield {"arm": arm.name, **_near(subject, wanted, scores)}
 
 
-def precisions(subject: Subject) -> Iterator[dict[str, Any]]:
-    """One row for each low precision of each base map."""
+def precisions(subject: Subject, brief: bool = False) -> Iterator[dict[str, Any]]:
+    """One row for each low precision of each base map; brief: of bfloat16 only."""
     for precision, samples in SAMPLES.items():
-        if precision == "float16" and subject.plan.model in LARGE:
+        if precision == "float16" and (brief or subject.plan.model in LARGE):
             continue
         for base in BASES:
             exact, low = (_scores(subject, base, p, samples) for p in ("float32", precision))

@@ -20,6 +20,8 @@ from models.loading import Network, fold
 CAPTUM_BATCHES = (1, 8, 16, 32)
 ALL = 64
 BASES = ("gradient", "grad_cam")
+# What a machine that is short of time and memory can do without.
+LEFT_OUT = ("captum 1", "captum all", "float16")
 # Of these less is measured.
 LARGE = ("resnet50",)
 

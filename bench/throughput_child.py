@@ -50,6 +50,8 @@ def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
         raced = [*throughput_arms.by_compiler(subject, chosen.into)]
     else:
         raced = [*(throughput_arms.arms if whole else throughput_arms.few)(subject)]
+    if chosen.brief:
+        raced = [arm for arm in raced if arm.name not in throughput_arms.LEFT_OUT]
     return {
         "name": subject.plan.model,
         "size": subject.plan.height,
@@ -57,7 +59,7 @@ def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
         "allocator": chosen.allocator,
         "arms": race(raced, chosen.rounds),
         "agreement": [*levers(subject, raced)],
-        "precisions": [*precisions(subject)] if whole else [],
+        "precisions": [*precisions(subject, chosen.brief)] if whole else [],
     }
 
 
@@ -115,6 +117,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("what", choices=("race", "compiled", "memory"))
     parser.add_argument("name")
+    parser.add_argument("--brief", action="store_true", help="without what is slow or large")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--allocator", choices=("tuned", "default"), default="tuned")
     parser.add_argument("--into", type=Path, default=Path("/tmp"), help="for compiled networks")
