@@ -32,11 +32,11 @@ def page(record: dict[str, Any]) -> str:
     counting = voted["steps"]["profile"]["parts"]["pairs counted"] * pairs_there / pairs_here
     gather, slow = (voted["steps"][name] for name in ("gather", "one_by_one"))
     return TEXT.format(
-        samples=f"{samples:,}".replace(",", " "),
-        features=counted["features"],
+        samples=_grouped(samples),
+        features=_grouped(counted["features"]),
         side=round(counted["features"] ** 0.5),
-        fewer=voted["features"],
-        limit=VOTES_FEATURES,
+        fewer=_grouped(voted["features"]),
+        limit=_grouped(VOTES_FEATURES),
         evidence=_mega(counted["steps"]["gather"]["bytes"]),
         packed=_mega(packed),
         encoded=_mega(packed * 4 / 3),
@@ -54,11 +54,11 @@ def page(record: dict[str, Any]) -> str:
         minutes=round(counting / 60),
         gather=_quarters(gather),
         slow=_quarters(slow),
-        rows=counted["steps"]["kept"]["rows"],
+        rows=_grouped(counted["steps"]["kept"]["rows"]),
         saved=_mega(counted["steps"]["kept"]["bytes"]),
-        voted_rows=voted["steps"]["kept"]["rows"],
+        voted_rows=_grouped(voted["steps"]["kept"]["rows"]),
         voted_saved=_mega(voted["steps"]["kept"]["bytes"]),
-        parts=-(-samples // 64),
+        parts=_grouped(-(-samples // 64)),
         repeated=_mega(-(-samples // 64) * counted["features"] * 8),
         radii=_radii(voted),
         table="\n".join(_row(name, record["sizes"]) for name in STEPS),
@@ -79,6 +79,11 @@ def most(size: Size) -> int:
 def _pairs(features: int) -> int:
     """Pairs of a reported feature, a quarter of all, and another."""
     return features // 4 * (features - features // 4)
+
+
+def _grouped(number: int) -> str:
+    """As the project writes numbers: 4096, but 50 176."""
+    return f"{number:,}".replace(",", " ") if number >= 10_000 else str(number)
 
 
 def _mega(size: float) -> str:
@@ -131,11 +136,12 @@ core, on a machine where {load} others wanted the processor on average.
   document has {document}, and verifying that takes {verify:.1f} s.
 - With single votes, of {fewer} features, it is {voted_evidence} of evidence, at most {voted_peak}
   MiB, {voted_seconds:.1f} s, and a document of {voted_document}.
-- Gathering parts costs the same in every quarter of the samples (seconds: {gather}, of {fewer}
-  features). Merging each part with all before it, as was done before, costs more in each ({slow}).
-- A job that is saved {parts} times keeps {saved} in {rows} row(s) of the store, of {fewer} features
-  {voted_saved} in {voted_rows}. Counts alone would be {repeated} if every save repeated them: a
-  part grows until what it says of single samples outweighs its counts.
+- Gathering parts costs about the same in every quarter of the samples, of {fewer} features
+  {gather} s. Merging each part with all before it, as was done before, costs
+  {slow} s: with the square of the samples.
+- A job that is saved {parts} times keeps {saved} in {rows} part of the store, of {fewer} features
+  {voted_saved} in {voted_rows} parts. Counts alone would be {repeated} if every save repeated
+  them: a part grows until what it says of single samples outweighs its counts.
 
 ## Why single votes are kept of {limit} features at most
 
@@ -150,11 +156,12 @@ fit:
   core, and everyone who verifies pays that again.
 
 So above {limit} features the counts carry the certificate, and the pairs' share of the failure
-probability goes to the features. What is given up can be read from {fewer} features, half of the
-reported kept, by route: {radii}. The limit is part of the document's format (`votes` is null above
-it), so it is the same for everyone. Pairs near the cut alone are fewer, and would do for claims
-that little leaves the top k; they could be counted while sampling and be stated as counts are. That
-is another version of the document, and not done.
+probability goes to the features. What is given up can be read from {fewer} features: half of the
+reported stay within these radii, by route: {radii}.
+The limit is part of the document's format (`votes` is null above it), so it is the same for
+everyone. Pairs near the cut alone are fewer, and would do for claims that little leaves the top k;
+they could be counted while sampling and be stated as counts are. That is another version of the
+document, and not done.
 
 ## Steps
 
@@ -162,8 +169,9 @@ is another version of the document, and not done.
 | --- | --: | --: | --: | --: |
 {table}
 
-The brute force sorts the {block} samples of a block in full and counts {checked} pairs vote by
-vote; it found what the evidence says.
+Where single votes are not kept, the second and third row differ by the processor's cache alone: the
+third merges one part again and again. The brute force sorts the {block} samples of a block in full
+and counts {checked} pairs vote by vote; it found what the evidence says.
 
 ## What a certificate is made of
 
