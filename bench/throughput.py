@@ -1,6 +1,7 @@
 """How near our sampling comes to the bare network, and to others: docs/throughput.md.
 
     python -m bench.throughput --into FOLDER   measures what FOLDER lacks, writes numbers and page
+    python -m bench.throughput --into FOLDER --brief   a third of it, for a machine that is busy
     python -m bench.throughput --into FOLDER --no-measuring    from what is there
     python -m bench.throughput --page-only     the page from the numbers
 
@@ -45,15 +46,17 @@ def main() -> None:
     chosen, console = _arguments(), Console()
     if not chosen.page_only:
         chosen.into.mkdir(parents=True, exist_ok=True)
-        NUMBERS.write_text(
-            _text(measured(chosen.into, console, not chosen.no_measuring, chosen.brief))
-        )
+        found = measured(chosen.into, console, not chosen.no_measuring, chosen.brief)
+        NUMBERS.write_text(_text(found))
     PAGE.write_text(page(json.loads(NUMBERS.read_text())))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
 
 
 def measured(into: Path, console: Console, missing: bool, brief: bool) -> dict[str, Any]:
-    """Everything, each part from the folder where it is there; `missing`: else measured now."""
+    """Everything, each part from the folder where it is there; `missing`: else measured now.
+
+    brief: without what takes long or many GiB.
+    """
 
     def part(words: Sequence[str]) -> dict[str, Any] | None:
         return _kept(into, (*words, *(["--brief"] if brief else [])), console, missing)
@@ -62,6 +65,7 @@ def measured(into: Path, console: Console, missing: bool, brief: bool) -> dict[s
     memory = [
         ("memory", name, "--way", way, "--samples", str(samples), "--batch", str(batch))
         for name, way, samples, batch in MEMORY
+        if not brief or batch or (name, way) != (MAIN, "captum")
     ]
     main, *others = [("race", name, "--rounds", str(n)) for name, n in ROUNDS.items()]
     # What matters most comes first, for a run that is cut.
