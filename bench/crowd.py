@@ -10,17 +10,22 @@ from typing import Any
 
 import httpx
 
-from bench.live import LATER, MODELS, NPY, PATIENCE, Server, form, quantiles
+from bench.live import LATER, MODELS, NPY, PATIENCE, Server, Shares, form, quantiles
+
+OPEN = ("queued", "running")
+LOOK_SECONDS = 2.0
+# So many jobs are looked up at once when all is over.
+AT_ONCE = 20
 
 
 @dataclass
 class Crowd:
-    """What many clients found."""
+    """What many clients found. jobs: where those are that were accepted."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     jobs: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    memory: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[tuple[float, Shares]] = field(default_factory=list)
 
     async def client(self, http: httpx.AsyncClient, number: int, end: float) -> None:
         """Ask one thing after another, and come back when told to."""
@@ -51,47 +56,73 @@ class Crowd:
         began = time.monotonic()
         while time.monotonic() < end:
             self.memory.append((time.monotonic() - began, server.memory()))
-            await asyncio.sleep(2)
+            await asyncio.sleep(LOOK_SECONDS)
 
-    async def lost(self, http: httpx.AsyncClient) -> list[str]:
-        """Jobs that were accepted and did not end well."""
-        lost = []
-        for address in self.jobs:
-            end = time.monotonic() + PATIENCE
-            state = "unknown"
-            while time.monotonic() < end:
-                state = (await http.get(address)).json().get("state", "unknown")
-                if state not in ("queued", "running"):
-                    break
-                await asyncio.sleep(0.2)
-            if state != "done":
-                lost.append(f"{address}: {state}")
-        return lost
+    async def settle(self, http: httpx.AsyncClient, seconds: float) -> dict[str, Any]:
+        """What became of every job: those that are not over within so many seconds are cancelled.
 
-    def slope(self) -> float:
+        lost: jobs that are neither done nor cancelled by us.
+        """
+        began = time.monotonic()
+        while time.monotonic() - began < seconds and await backlog(http):
+            await asyncio.sleep(LOOK_SECONDS)
+        drained = time.monotonic() - began
+        fates: list[str] = []
+        for first in range(0, len(self.jobs), AT_ONCE):
+            some = self.jobs[first : first + AT_ONCE]
+            fates += await asyncio.gather(*(ended(http, job) for job in some))
+        lost = [f"{j}: {f}" for j, f in zip(self.jobs, fates, strict=True) if f not in KEPT]
+        told = {fate: fates.count(fate) for fate in KEPT}
+        return {"accepted": len(fates), **told, "lost": lost, "waited_seconds": round(drained, 1)}
+
+    def slope(self, part: Callable[[Shares], float]) -> float:
         """Growth of memory over the second half of the time, MiB a minute (least squares)."""
         half = self.memory[len(self.memory) // 2 :]
         minutes = [at / 60 for at, _ in half]
-        return statistics.linear_regression(minutes, [m for _, m in half]).slope
+        found = statistics.linear_regression(minutes, [part(memory) for _, memory in half])
+        return round(found.slope, 2)
 
 
-async def soak(server: Server, clients: int, minutes: float) -> dict[str, Any]:
-    """So many clients for so many minutes."""
+DONE, CANCELLED = "done", "cancelled_after_the_wait"
+KEPT = (DONE, CANCELLED)
+
+
+async def backlog(http: httpx.AsyncClient) -> float:
+    """Jobs that are not over, as /metrics counts them."""
+    lines = (await http.get("/metrics")).text.splitlines()
+    named = tuple(f'affidavit_jobs{{state="{state}"}}' for state in OPEN)
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(named))
+
+
+async def ended(http: httpx.AsyncClient, job: str) -> str:
+    """How a job ended, by our hand if need be; else what is wrong with it."""
+    state = (await http.get(job)).json().get("state", "unknown")
+    if state not in OPEN:
+        return str(state)
+    state = (await http.delete(job)).json().get("state", "unknown")
+    return CANCELLED if state == "cancelled" else str(state)
+
+
+async def soak(server: Server, clients: int, minutes: float, drain: float) -> dict[str, Any]:
+    """So many clients for so many minutes; then as many more, at most, for what was accepted."""
     crowd, end = Crowd(), time.monotonic() + 60 * minutes
     limits = httpx.Limits(max_connections=clients + 10)
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as http:
         each = (crowd.client(http, number, end) for number in range(clients))
         await asyncio.gather(crowd.watch(server, end), *each)
-        lost = await crowd.lost(http)
+        jobs = await crowd.settle(http, 60 * drain)
     errors = {s: n for s, n in crowd.statuses.items() if s not in ("200", "202", "429")}
+    first, last = crowd.memory[0][1], crowd.memory[-1][1]
     return {
         "clients": clients,
         "minutes": minutes,
         "statuses": dict(crowd.statuses),
         "errors_other_than_429": errors,
-        "jobs": len(crowd.jobs),
-        "lost_jobs": lost,
+        "jobs": jobs,
         "answered": quantiles(crowd.seconds),
-        "memory_mib": {"first": round(crowd.memory[0][1]), "last": round(crowd.memory[-1][1])},
-        "memory_slope_mib_per_minute": round(crowd.slope(), 2),
+        "memory_mib": {"first": first.rounded(), "last": last.rounded()},
+        "memory_slope_mib_per_minute": {
+            "api": crowd.slope(lambda memory: memory.api),
+            "workers": crowd.slope(lambda memory: memory.workers),
+        },
     }

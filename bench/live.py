@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,41 @@ MODELS = ("digits-tiny", "efficientnet-lite0")
 PATIENCE = 120.0
 
 
+@dataclass(frozen=True)
+class Start:
+    """Until the first answered /healthz: seconds, and the api process's processor seconds."""
+
+    seconds: float
+    processor_seconds: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the api process has of something, and what its workers have together."""
+
+    api: float
+    workers: float
+
+    def rounded(self, digits: int | None = None) -> dict[str, float]:
+        """As numbers for a record."""
+        return {"api": round(self.api, digits), "workers": round(self.workers, digits)}
+
+
 @dataclass
 class Server:
     """A running server."""
 
     url: str
     process: "subprocess.Popen[bytes]"
-    start_seconds: float
+    start: Start
 
-    def memory(self) -> float:
-        """Resident memory of the api process and its workers, in MiB."""
-        return sum(_resident(pid) for pid in self.pids())
+    def memory(self) -> Shares:
+        """Resident memory in MiB."""
+        return self._shares(_resident)
+
+    def computed(self) -> Shares:
+        """Processor seconds so far."""
+        return self._shares(_computed)
 
     def processor_seconds(self) -> float:
         """What the api process and its workers have computed so far."""
@@ -43,6 +69,35 @@ class Server:
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [pid, *map(int, children)]
+
+    def _shares(self, of: Callable[[int], float]) -> Shares:
+        api, *workers = self.pids()
+        return Shares(of(api), sum(map(of, workers)))
+
+
+class Line:
+    """One connection to a server and one request, written once and sent over it again and again: a
+    client that costs next to nothing."""
+
+    def __init__(self, server: Server, path: str, headers: dict[str, str], **fields: Any) -> None:
+        request = httpx.Request("POST", server.url + path, headers=headers, **fields)
+        self._path, self._body, self._headers = path, request.read(), dict(request.headers)
+        self._connection = HTTPConnection(request.url.host, request.url.port, timeout=PATIENCE)
+
+    def seconds(self, count: int) -> list[float]:
+        """How long each of so many answers took, one after another. Raises for a refusal."""
+        # The server may have hung up on a connection that was quiet for long.
+        self._connection.close()
+        return [self._ask() for _ in range(count)]
+
+    def _ask(self) -> float:
+        began = time.monotonic()
+        self._connection.request("POST", self._path, self._body, self._headers)
+        answer = self._connection.getresponse()
+        body, took = answer.read(), time.monotonic() - began
+        if answer.status != HTTPStatus.OK:
+            raise RuntimeError(f"{self._path} answers {answer.status}: {body[:200]!r}")
+        return took
 
 
 def _computed(pid: int) -> float:
@@ -61,18 +116,19 @@ def _resident(pid: int) -> float:
 
 @contextmanager
 def serving(
-    folder: Path, model: str, workers: int = 0, longest_wait: float = 100.0
+    folder: Path, model: str, workers: int = 0, longest_wait: float = 100.0, reserve: int = 0
 ) -> Iterator[Server]:
-    """A server over a store of its own, ready for requests; `start_seconds` is until it answers.
+    """A server over a store of its own, ready for requests.
 
     workers: 0 for as many as the server thinks best. longest_wait: seconds that it lets a request
-    wait for its certificate.
+    wait for its certificate. reserve: workers that only look at clean pictures.
     """
     port = 18_000 + os.getpid() % 1000 + 1000 * workers
     own = {
         "AFFIDAVIT_DATA_DIR": str(folder),
         "AFFIDAVIT_DEFAULT_MODEL": model,
         "AFFIDAVIT_WORKERS": str(workers),
+        "AFFIDAVIT_RESERVE": str(reserve),
         "AFFIDAVIT_LONGEST_WAIT_SECONDS": str(longest_wait),
         "PYTHONPATH": str(ROOT),
     }
@@ -86,9 +142,9 @@ def serving(
     url = f"http://127.0.0.1:{port}"
     try:
         _answers(f"{url}/healthz")
-        started = time.monotonic() - began
+        start = Start(round(time.monotonic() - began, 2), _computed(process.pid))
         _answers(f"{url}/readyz")
-        yield Server(url, process, started)
+        yield Server(url, process, start)
     finally:
         process.terminate()
         process.wait(PATIENCE)

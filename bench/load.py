@@ -1,8 +1,10 @@
 """The service under load: what waiting in line costs, and whether anything gets lost.
 
 Starts the real server and measures: its start; what HTTP and queue add to an explanation; how much
-longer an explanation takes beside a certificate of 100 000 samples; and, with --minutes, what many
-clients at once find: errors, lost jobs, memory. Writes docs/bench/load.json.
+longer an explanation takes beside a certificate of 100 000 samples, also where a worker is kept for
+explanations; and, with --minutes, what many clients at once find: errors, lost jobs, memory. Jobs
+that the crowd leaves have --drain minutes to end, then they are cancelled, and are told apart.
+Writes docs/bench/load.json.
 
     python -m bench.load                              start, overhead, fairness
     python -m bench.load --clients 200 --minutes 10   the same, then the crowd
@@ -14,13 +16,14 @@ import json
 import os
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from bench.crowd import soak
-from bench.live import LATER, MODELS, NPY, PATIENCE, Server, form, quantiles, serving
+from bench.live import LATER, MODELS, NPY, PATIENCE, Line, Server, Shares, form, quantiles, serving
 from bench.provenance import ROOT, provenance
 from service.settings import bundled_photo
 
@@ -28,15 +31,9 @@ OUT = ROOT / "docs" / "bench" / "load.json"
 LONG_JOB = 100_000
 
 
-async def explanations(http: httpx.AsyncClient, model: str, count: int) -> list[float]:
-    """Seconds of so many explanations, one after another."""
-    taken = []
-    for _ in range(count):
-        began = time.monotonic()
-        response = await http.post("/v1/explain", **form(model, method="gradient"), headers=NPY)
-        response.raise_for_status()
-        taken.append(time.monotonic() - began)
-    return taken
+def explaining(server: Server, model: str) -> Line:
+    """A line on which explanations are asked for."""
+    return Line(server, "/v1/explain", NPY, **form(model, method="gradient"))
 
 
 def alone(model: str, count: int) -> list[float]:
@@ -72,17 +69,18 @@ def preparing(model: str, count: int) -> list[float]:
     return taken
 
 
-async def fairness(server: Server, model: str, count: int) -> dict[str, Any]:
+def fairness(server: Server, model: str, count: int) -> dict[str, Any]:
     """An explanation with and without a certificate of LONG_JOB samples at work."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as http:
-        await explanations(http, model, 3)
-        without = await explanations(http, model, count)
-        job = await http.post("/v1/certify", **form(model, samples=LONG_JOB), headers=LATER)
+    line = explaining(server, model)
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as http:
+        line.seconds(3)
+        without = line.seconds(count)
+        job = http.post("/v1/certify", **form(model, samples=LONG_JOB), headers=LATER)
         address = job.headers["location"]
-        while not (await http.get(address)).json()["drawn"]:
-            await asyncio.sleep(0.1)
-        beside = await explanations(http, model, count)
-        told = (await http.delete(address)).json()
+        while not http.get(address).json()["drawn"]:
+            time.sleep(0.1)
+        beside = line.seconds(count)
+        told = http.delete(address).json()
     ratio = quantiles(beside)["p95_ms"] / quantiles(without)["p95_ms"]
     return {
         "without": quantiles(without),
@@ -92,18 +90,24 @@ async def fairness(server: Server, model: str, count: int) -> dict[str, Any]:
     }
 
 
-async def overhead(server: Server, model: str, count: int) -> dict[str, Any]:
+def overhead(server: Server, model: str, count: int) -> dict[str, Any]:
     """What HTTP and queue add to an explanation, beyond picture and model."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as http:
-        await explanations(http, model, 5)
-        over_http = quantiles(await explanations(http, model, count))
+    line = explaining(server, model)
+    line.seconds(5)
+    before = server.computed()
+    over_http = quantiles(line.seconds(count))
+    after = server.computed()
+    used = Shares(
+        1000 * (after.api - before.api) / count, 1000 * (after.workers - before.workers) / count
+    )
     parts = {
-        "model": quantiles(await asyncio.to_thread(alone, model, count)),
-        "picture": quantiles(await asyncio.to_thread(preparing, model, count)),
+        "model": quantiles(alone(model, count)),
+        "picture": quantiles(preparing(model, count)),
     }
     own = over_http["p50_ms"] - parts["model"]["p50_ms"]
     return {
         "http": over_http,
+        "processor_ms": used.rounded(2),
         **parts,
         "overhead_p50_ms": round(own, 2),
         "without_picture_p50_ms": round(own - parts["picture"]["p50_ms"], 2),
@@ -117,14 +121,19 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         starts = []
         for number in range(chosen.starts):
             with serving(Path(folder) / f"start-{number}", MODELS[0]) as server:
-                starts.append(server.start_seconds)
-        found["api_start_seconds"] = [round(seconds, 2) for seconds in starts]
+                starts.append(server.start)
+        found["api_start"] = [asdict(start) for start in starts]
         with serving(Path(folder) / "main", chosen.model) as server:
             for model in dict.fromkeys((MODELS[0], chosen.model)):
-                found[model] = asyncio.run(overhead(server, model, chosen.explains))
-                found[model] |= asyncio.run(fairness(server, model, chosen.explains))
-            if chosen.minutes:
-                found["crowd"] = asyncio.run(soak(server, chosen.clients, chosen.minutes))
+                found[model] = overhead(server, model, chosen.explains)
+                found[model] |= fairness(server, model, chosen.explains)
+        with serving(Path(folder) / "reserve", chosen.model, reserve=1) as server:
+            for model in dict.fromkeys((MODELS[0], chosen.model)):
+                found[model]["with_a_reserve"] = fairness(server, model, chosen.explains)
+        if chosen.minutes:
+            with serving(Path(folder) / "crowd", MODELS[0]) as server:
+                crowd = soak(server, chosen.clients, chosen.minutes, chosen.drain)
+                found["crowd"] = asyncio.run(crowd)
     return found
 
 
@@ -136,6 +145,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--drain", type=float, default=3.0)
     parser.add_argument("--out", type=Path, default=OUT)
     chosen = parser.parse_args()
     text = json.dumps(measure(chosen), indent=2) + "\n"

@@ -62,6 +62,11 @@ class Dispatch:
             self._return(share, smaller)
         return ()
 
+    def glance(self) -> tuple[Share, ...]:
+        """What goes to a worker that is kept for looks at clean pictures; () if there is none."""
+        share = self._schedule.glance()
+        return () if share is None else (share,)
+
     def answered(self, shares: Sequence[Share], reply: Reply, worker: str) -> None:
         """A message has its reply."""
         if len(shares) == 1:

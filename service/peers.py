@@ -46,10 +46,14 @@ class Task:
 
 
 class Peer:
-    """What the pool knows of the worker in one seat. It is idle, or at work on one task."""
+    """What the pool knows of the worker in one seat. It is idle, or at work on one task.
 
-    def __init__(self, seat: Seat) -> None:
+    reserved: it is kept for looks at clean pictures, and draws no samples.
+    """
+
+    def __init__(self, seat: Seat, *, reserved: bool = False) -> None:
         self.seat = seat
+        self.reserved = reserved
         self.ready: Ready | None = None
         self.task: Task | None = None
         self.pulse: asyncio.Future[Answer] | None = None

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from models.lanes import Company, company
 from service import tracing
-from service.messages import Draw, Reply, Request
+from service.messages import Draw, Look, Reply, Request
 
 Answer = tuple[Request, Reply]
 
@@ -84,6 +84,11 @@ class Job:
         sociable = self._sociable
         self._turns += 1
         return self._out(self._returned.popleft() if self._returned else self._pop(), sociable)
+
+    @property
+    def glances(self) -> bool:
+        """Whether the next request is one look at a clean picture, and nothing it has failed at."""
+        return self._sociable and isinstance(self._coming, Look)
 
     def rides(self, with_: Company) -> bool:
         """Whether the next request may share a batch with such plans."""
@@ -184,6 +189,16 @@ class Schedule:
         if not turns:
             return None
         job = turns.popleft()
+        share = job.take()
+        self.add(job)
+        return share
+
+    def glance(self) -> Share | None:
+        """The next look at a clean picture and whose it is; None if nobody waits for one."""
+        job = next((job for job in self._quick if job.glances), None)
+        if job is None:
+            return None
+        self._quick.remove(job)
         share = job.take()
         self.add(job)
         return share

@@ -37,6 +37,7 @@ def worker_pool(settings: Settings) -> WorkerPool:
         chunk_seconds=settings.chunk_seconds,
         limits=Limits(message=settings.hang_seconds, heartbeat=settings.heartbeat_seconds),
         guests=settings.pool,
+        reserve=settings.reserve,
     )
 
 

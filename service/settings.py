@@ -26,6 +26,13 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=0, ge=0, le=64, description="worker processes; 0: one for each core, one for a GPU"
     )
+    reserve: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="workers more, kept for explanations of the clean picture: those wait for no "
+        "batch",
+    )
     device: str = Field(default="auto", description="where networks run: auto, cpu, cuda or cuda:N")
     pool: Path | None = Field(
         default=None,

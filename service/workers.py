@@ -43,7 +43,8 @@ class WorkerPool(ChunkedPool):
 
     device: auto, cpu, cuda or cuda:N. threads: of each worker; see `worker_process.open_desk` for
     why it is 1 however many workers there are. command: how a worker is started, before the
-    options the pool adds. guests: start none and take those that come to this socket.
+    options the pool adds. guests: start none and take those that come to this socket. reserve: so
+    many workers more, which only look at clean pictures and so are never at a batch.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class WorkerPool(ChunkedPool):
         limits: Limits | None = None,
         command: Sequence[str] = WORKER,
         guests: Path | None = None,
+        reserve: int = 0,
     ) -> None:
         if count < 0:
             raise ValueError(
@@ -68,7 +70,10 @@ class WorkerPool(ChunkedPool):
         self._threads = threads
         self._command = tuple(command)
         self._door = guests
-        self._peers = [Peer(Seat(n, self._argv, self._ended)) for n in range(count)]
+        self._peers = [
+            Peer(Seat(n, self._argv, self._ended), reserved=n >= count)
+            for n in range(count + (0 if guests else reserve))
+        ]
         self._dispatch = Dispatch(self.pace)
         self._tickets = itertools.count(1)
         self._stopping = asyncio.Event()
@@ -110,8 +115,12 @@ class WorkerPool(ChunkedPool):
     async def heartbeat(self) -> Health:
         """A round trip through every idle worker's loop; a busy one is judged by its task's age."""
         members = tuple(await asyncio.gather(*(self._check(peer) for peer in self._peers)))
-        alive = sum(member.state in ("idle", "busy") for member in members)
-        return Health(alive > 0, members, f"{alive} of {len(members)} workers answer")
+        alive = [
+            peer.reserved
+            for peer, member in zip(self._peers, members, strict=True)
+            if member.state in ("idle", "busy")
+        ]
+        return Health(not all(alive), members, f"{len(alive)} of {len(members)} workers answer")
 
     async def answers(self, work: Iterator[Request]) -> AsyncGenerator[Answer, None]:
         """Each request with its reply, as they come; closing stops handing out more."""
@@ -127,7 +136,9 @@ class WorkerPool(ChunkedPool):
 
     def _hand_out(self) -> None:
         for peer in self._peers:
-            if peer.idle and (shares := self._dispatch.next()):
+            if not peer.idle:
+                continue
+            if shares := self._dispatch.glance() if peer.reserved else self._dispatch.next():
                 self._hand(peer, shares)
 
     def _hand(self, peer: Peer, shares: tuple[Share, ...]) -> None:
@@ -229,7 +240,7 @@ class WorkerPool(ChunkedPool):
             self._lose_patience()
 
     def _lose_patience(self) -> None:
-        if any(peer.ready for peer in self._peers):
+        if any(peer.ready for peer in self._peers if not peer.reserved):
             self._served = time.monotonic()
         elif time.monotonic() - self._served > self.limits.patience:
             lost = f"no worker has been running for {self.limits.patience:g} s"

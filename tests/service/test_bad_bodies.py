@@ -70,8 +70,8 @@ def test_headers(client: Any, pool: Any, headers: dict[str, str], kind: str, fie
 
 @pytest.mark.timeout(60)
 def test_many_names_cost_no_more_than_their_bytes(client: Any, pool: Any) -> None:
-    """Counting each name against all others would take half an hour here."""
-    names = ",".join(f'"{n}":1' for n in range(400_000))
+    """Counting each name against all others would take minutes here."""
+    names = ",".join(f'"{n}":1' for n in range(100_000))
     headers = {"content-type": "application/json"}
     for body, blamed in (("{%s}", "body"), ('{%s,"0":1}', "0")):
         response = client.post("/v1/certify", content=body % names, headers=headers)

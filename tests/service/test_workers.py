@@ -1,6 +1,8 @@
 """The pool of worker processes, with real processes: work shared, cut and cancelled."""
 
 import asyncio
+import os
+import signal
 from contextlib import aclosing
 
 import numpy as np
@@ -18,15 +20,17 @@ from service.pool import (
     WorkRefused,
 )
 from service.settings import bundled_photo
-from service.workers import WorkerPool
+from service.workers import Limits, WorkerPool
 from tests.service import fake_worker
 from tests.service.fake_worker import (
     BROKEN,
     CONTRADICTORY,
+    GOOD,
     HUGE,
     IMAGE,
     LARGE,
     ROOM,
+    SLOW,
     Fake,
     plan,
 )
@@ -145,6 +149,34 @@ def test_a_short_request_does_not_wait_for_a_long_one():
         return look.target, still
 
     assert run(story, chunk_seconds=0.02) == (1, True)
+
+
+def test_a_reserve_looks_while_the_others_draw_and_draws_nothing():
+    async def story(pool):
+        await ready(pool, 2)
+        draws = [asyncio.create_task(pool.draw(plan(t), IMAGE, 0, 8)) for t in (SLOW, GOOD)]
+        await state(pool, "busy")
+        looks = [await pool.look("fake", IMAGE, None) for _ in range(8)]
+        states = [member.state for member in (await pool.heartbeat()).workers]
+        drawn = [draw.done() for draw in draws]
+        for draw in draws:
+            draw.cancel()
+        return len(looks), states, drawn
+
+    assert run(story, 1, reserve=1) == (8, ["busy", "idle"], [False, False])
+
+
+def test_a_reserve_alone_is_not_ready():
+    async def story(pool):
+        worker, _ = await ready(pool, 2)
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            return await pool.heartbeat()
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+
+    found = run(story, 1, reserve=1, limits=Limits(heartbeat=0.2))
+    assert not found.ready and found.workers[0].state == "silent"
 
 
 @pytest.mark.parametrize(
