@@ -1,5 +1,6 @@
 """The page docs/tradeoff.md and its picture, from tradeoff.json alone."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,17 +24,21 @@ def page(record: dict[str, Any]) -> str:
     """The document, from its numbers alone."""
     curves = record["curves"]
     return TEXT.format(
-        attempts="\n".join(map(_attempts, curves)),
-        words="\n".join(_words(record, curve) for curve in curves),
+        attempts="\n".join(_point(_attempts(curve)) for curve in curves),
+        words="\n".join(_point(_words(record, curve)) for curve in curves),
         goals="\n".join(line for curve in curves for line in _goals(record, curve)),
         few="\n".join(_few(curve) for curve in curves if curve["attacks"]),
-        above=_above(record),
-        price=_price(record),
-        verdict=_verdict(record),
+        published=_point(PUBLISHED.format(above=_above(record))),
+        anytime=_point(ANYTIME.format(price=_price(record))),
+        claim=textwrap.fill(CLAIM.format(verdict=_verdict(record)), 100),
         tables="\n".join(_tables(record, curve) for curve in curves),
         commit=record["commit"][:12],
         device=record["device"],
     )
+
+
+def _point(text: str) -> str:
+    return textwrap.fill(f"- {text}", 100, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def title(curve: Curve) -> str:
@@ -62,6 +67,11 @@ def seconds(curve: Curve, samples: int) -> float:
     return float(samples / curve["samples_per_cpu_second"])
 
 
+def _spent(curve: Curve, samples: int) -> str:
+    spent = seconds(curve, samples)
+    return f"{spent:.0f}" if spent >= 10 else f"{spent:.2g}"
+
+
 def needed(record: dict[str, Any], curve: Curve, name: str, place: int) -> int | None:
     """The fewest samples looked at with which a row certifies GOAL; None if none does."""
     enough = (n for n in record["numbers"] if overlap(curve, name, n, place) >= GOAL)
@@ -81,11 +91,11 @@ def _pictures(curve: Curve) -> int:
 def _attempts(curve: Curve) -> str:
     found = curve["attacks"]
     if not found:
-        return f"- {title(curve)}: not attacked yet."
+        return f"{title(curve)}: not attacked yet."
     pictures = len({row["picture"] for row in found["rows"]})
     aims = len(next(row["overlaps"] for row in found["rows"] if row["overlaps"]))
     return (
-        f"- {title(curve)}: {pictures} of {_pictures(curve)} pictures, {aims} attacks for each "
+        f"{title(curve)}: {pictures} of {_pictures(curve)} pictures, {aims} attacks for each "
         f"radius of {found['steps']} steps with {found['draws']} noise draws each; each judged by "
         f"{found['tried']} samples, the worst by {found['judged']}."
     )
@@ -104,7 +114,7 @@ def _words(record: dict[str, Any], curve: Curve) -> str:
     )
     left = [attacked(curve, n, record["radii_in_scales"][place]) for n in (numbers[1], numbers[-1])]
     line = (
-        f"- {title(curve)}, within {record['radii_in_scales'][place]} scales: from {numbers[1]} "
+        f"{title(curve)}, within {record['radii_in_scales'][place]} scales: from {numbers[1]} "
         f"samples the best certifies {few_['best']:.3f}, Levine et al. {few_['levine2019']:.3f}, "
         f"exact Rényi {few_['renyi']:.3f}; from {numbers[-1]} samples {many['best']:.3f}, "
         f"{many['levine2019']:.3f} and {many['renyi']:.3f}. In the mean over pictures it is behind "
@@ -123,9 +133,7 @@ def _goals(record: dict[str, Any], curve: Curve) -> list[str]:
             number = needed(record, curve, name, place)
             most = record["numbers"][-1]
             cells.append(
-                f"more than {most}"
-                if number is None
-                else f"{number} ({seconds(curve, number):.2g} s)"
+                f"more than {most}" if number is None else f"{number} ({_spent(curve, number)} s)"
             )
         lines.append(f"| {title(curve)} | {radius} | {' | '.join(cells)} |")
     return lines
@@ -212,7 +220,7 @@ def _tables(record: dict[str, Any], curve: Curve) -> str:
         lines = [f"### {title(curve)}, radius {radius} scales, {_pictures(curve)} pictures", ""]
         lines.append("| samples | " + " | ".join(map(str, numbers)) + " |")
         lines.append("| --- |" + " --: |" * len(numbers))
-        spent = (f"{seconds(curve, n):.2g}" for n in numbers)
+        spent = (_spent(curve, n) for n in numbers)
         lines.append(f"| CPU seconds | {' | '.join(spent)} |")
         for name, shown in ROWS.items():
             cells = (f"{overlap(curve, name, n, place):.3f}" for n in numbers)
@@ -233,7 +241,7 @@ def plot(record: dict[str, Any]) -> Figure:
     for line, curve in zip(axes, curves, strict=True):
         for place, axis in enumerate(line):
             _panel(axis, record, curve, place)
-    axes[0][-1].legend(fontsize="x-small")
+    axes[-1][-1].legend(fontsize="x-small")
     return figure
 
 
@@ -256,15 +264,30 @@ def _panel(axis: Any, record: dict[str, Any], curve: Curve, place: int) -> None:
         axis.set_ylabel("overlap of the top k")
 
 
+PUBLISHED = (
+    "The published Rényi bound takes estimates for the truth. It is nearly flat as well, and above "
+    "our best in {above}: not because it needs fewer samples, but because it does not ask how many "
+    "there were."
+)
+ANYTIME = (
+    "Bounds that hold at every number of samples at once cost {price} of overlap in the mean, and "
+    "are what lets one stop at the first number that suffices."
+)
+CLAIM = (
+    "Liu et al. (2021) say in their abstract that their maps are twice as robust as others' where "
+    "only few samples can be paid for. We know that claim from the abstract alone, and have "
+    "neither their code nor their scoring vector; ours is reconstructed (`certify.scores`). "
+    "{verdict}"
+)
 TEXT = """# What more samples buy
 
 A certificate gets better with samples and dearer. Here is how much, for our bounds and for others',
 and what attacks found at the same radii. Gaussian noise of scale 0.25, confidence 99.9 %, radii in
 ℓ2 in units of the scale; every row of a number of samples comes from the same first samples, and a
 number is the mean over the pictures. `python -m bench.tradeoff --kept FOLDER --there` measures and
-writes this page; every single number is in [bench/tradeoff.json](bench/tradeoff.json) (commit
-{commit}, {device}). Seconds are CPU seconds of one core, at the pace measured in the same run on a
-machine with other work to do.
+writes this page; every single number is in [bench/tradeoff.json](bench/tradeoff.json)
+(commit {commit}, {device}). Seconds are CPU seconds of one core, at the pace measured in the same
+run on a machine with other work to do.
 
 ![Overlap against samples and seconds](bench/tradeoff.png)
 
@@ -274,13 +297,10 @@ machine with other work to do.
 - Samples pay for confidence, not for stability. A certificate of n samples is about the map of
   infinitely many, and says what could be proven of it from n. So certified overlap rises with n,
   and what attacks leave hardly changes: that line is about the same map, and depends on n only
-  through which features were reported. The gap between the two is what better proofs, stronger
-  attacks or more samples might still close.
-- The published Rényi bound takes estimates for the truth. It is nearly flat as well, and above our
-  best in {above}: not because it needs fewer samples, but because it does not ask how many there
-  were.
-- Bounds that hold at every number of samples at once cost {price} of overlap in the mean, and are
-  what lets one stop at the first number that suffices.
+  through which features were reported: of few samples, some wrong ones. The gap between the two is
+  what better proofs, stronger attacks or more samples might still close.
+{published}
+{anytime}
 
 Samples (and CPU seconds) with which half of the top k is certified, of the numbers looked at:
 
@@ -290,9 +310,7 @@ Samples (and CPU seconds) with which half of the top k is certified, of the numb
 
 ## Twice as robust when compute is scarce?
 
-Liu et al. (2021) say in their abstract that their maps are twice as robust as others' where only
-few samples can be paid for. We know that claim from the abstract alone, and have neither their code
-nor their scoring vector; ours is reconstructed (`certify.scores`). {verdict}
+{claim}
 
 The tables: both maps, of the picture and of its worst change, are made of only so many samples,
 with different noise. At radius 0 the picture is the same, so all that is lost there is lost to
