@@ -219,7 +219,7 @@ the rounds.
   from its one forward pass.
 - **(b) ours:** `Sampler.draw` with everything: addressed noise, maps, cells, votes, predictions,
   evidence.
-- **(c) through the server:** on a page of its own, `python -m bench.served`.
+- **(c) through the server:** on [a page of its own](throughput-served.md).
 - **(d) Captum 0.9:** `NoiseTunnel(Saliency)` on the network as its package ships it, at several
   numbers of pictures in a pass; its default is all samples in one.
 - **(e) a plain loop,** as in the code that the authors of SmoothGrad released: one noisy picture
