@@ -14,6 +14,8 @@ from bench.live import LATER, MODELS, NPY, PATIENCE, Server, Shares, form, quant
 
 OPEN = ("queued", "running")
 LOOK_SECONDS = 2.0
+# A connection that was quiet for longer is not used again: the server may be about to close it.
+IDLE_SECONDS = 2.0
 # So many jobs are looked up at once when all is over.
 AT_ONCE = 20
 
@@ -72,8 +74,8 @@ class Crowd:
             some = self.jobs[first : first + AT_ONCE]
             fates += await asyncio.gather(*(ended(http, job) for job in some))
         lost = [f"{j}: {f}" for j, f in zip(self.jobs, fates, strict=True) if f not in KEPT]
-        told = {fate: fates.count(fate) for fate in KEPT}
-        return {"accepted": len(fates), **told, "lost": lost, "waited_seconds": round(drained, 1)}
+        counts = {fate: fates.count(fate) for fate in KEPT}
+        return {"accepted": len(fates), **counts, "lost": lost, "waited_seconds": round(drained, 1)}
 
     def slope(self, part: Callable[[Shares], float]) -> float:
         """Growth of memory over the second half of the time, MiB a minute (least squares)."""
@@ -89,24 +91,36 @@ KEPT = (DONE, CANCELLED)
 
 async def backlog(http: httpx.AsyncClient) -> float:
     """Jobs that are not over, as /metrics counts them."""
-    lines = (await http.get("/metrics")).text.splitlines()
+    lines = (await told(http, "GET", "/metrics")).text.splitlines()
     named = tuple(f'affidavit_jobs{{state="{state}"}}' for state in OPEN)
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(named))
 
 
 async def ended(http: httpx.AsyncClient, job: str) -> str:
     """How a job ended, by our hand if need be; else what is wrong with it."""
-    state = (await http.get(job)).json().get("state", "unknown")
+    state = (await told(http, "GET", job)).json().get("state", "unknown")
     if state not in OPEN:
         return str(state)
-    state = (await http.delete(job)).json().get("state", "unknown")
+    state = (await told(http, "DELETE", job)).json().get("state", "unknown")
     return CANCELLED if state == "cancelled" else str(state)
+
+
+async def told(http: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
+    """The answer to a question that may be asked again, which it is while a connection fails."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await http.request(method, path)
+        except httpx.TransportError:
+            if time.monotonic() > end:
+                raise
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def soak(server: Server, clients: int, minutes: float, drain: float) -> dict[str, Any]:
     """So many clients for so many minutes; then as many more, at most, for what was accepted."""
     crowd, end = Crowd(), time.monotonic() + 60 * minutes
-    limits = httpx.Limits(max_connections=clients + 10)
+    limits = httpx.Limits(max_connections=clients + 10, keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits) as http:
         each = (crowd.client(http, number, end) for number in range(clients))
         await asyncio.gather(crowd.watch(server, end), *each)

@@ -26,6 +26,9 @@ POLL_SECONDS = 0.1
 # Once the server is to end, requests may still take AFFIDAVIT_DRAIN_SECONDS. After that they are
 # answered with where their job is, or 503, and whoever does not take that answer is cut off.
 FAREWELL_SECONDS = 10
+# Many clients give up a quiet connection after 5 s. Where the server does so at the same moment, a
+# request that is just being sent is lost, so it waits longer than they.
+KEEP_ALIVE_SECONDS = 30
 EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -88,6 +91,7 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         log_level="warning",
         log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_seconds) + FAREWELL_SECONDS,
     )
 

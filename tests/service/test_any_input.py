@@ -19,7 +19,7 @@ JSON_VALUES = st.recursive(
 NAMES = st.sampled_from([*CertifyParameters.model_fields, "method", "image", "x"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     path=st.sampled_from(["/v1/explain", "/v1/certify", "/v1/verify"]),
     fields=st.dictionaries(NAMES, JSON_VALUES, max_size=5),
@@ -39,7 +39,7 @@ def test_no_json_body_ever_breaks_the_server(
         assert response.headers["content-type"] == "application/problem+json"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     body=st.binary(max_size=200),
     kind=st.sampled_from(["application/json", "multipart/form-data; boundary=b"]),

@@ -1,10 +1,7 @@
 """The command line: what each command writes and says, and how it ends."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -209,17 +206,16 @@ def test_a_server_that_could_answer_nothing_does_not_start(
     ],
 )
 def test_a_network_that_cannot_be_loaded_is_said_in_words(
-    photo: Path, tmp_path: Path, environment: dict[str, str], status: int, says: str
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    status: int,
+    says: str,
 ) -> None:
-    done = subprocess.run(
-        (sys.executable, "-m", "service", "explain", str(photo), "--method", "gradient"),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | environment,
-        check=False,
-    )
-    assert done.returncode == status, done.stderr
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(cli.app, ["explain", str(photo), "--method", "gradient"])
+    assert done.exit_code == status, done.stderr
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
@@ -268,17 +264,3 @@ def test_the_help_of_worker_lists_its_options_and_who_starts_it(
     assert CliRunner().invoke(cli.app, ["worker", *line]).exit_code == 0
     assert given == [[*line, "--device", "auto", "--threads", "1"]]
     assert CliRunner().invoke(cli.app, ["worker", "--name", "w"]).exit_code == 2
-
-
-def test_offline_on_the_real_network_in_a_fresh_process(photo: Path, tmp_path: Path) -> None:
-    """What a newcomer types; torch is loaded in this one process."""
-    command = (sys.executable, "-m", "service", "certify", str(photo), "--model", "digits-tiny")
-    done = subprocess.run(
-        (*command, "--samples", "200", "--out", str(tmp_path / "out")),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert verify((tmp_path / "out" / "certificate.json").read_bytes()).holds

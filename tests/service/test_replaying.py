@@ -1,4 +1,5 @@
-"""`affidavit verify --replay`, as an auditor types it, on the tiny network."""
+"""`affidavit certify` and `verify --replay`, as an auditor types them, each in a process of its own
+that loads the tiny network."""
 
 import json
 import subprocess
@@ -8,10 +9,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from certify.document import dumps
 from models.replay import Replay
-from service import replaying
+from service import cli, replaying
 from service.complaints import Impossible
 from service.settings import Settings
 
@@ -29,7 +31,8 @@ def test_a_replay_finds_nothing_different_and_finds_invented_evidence_out(
     photo, out = tmp_path / "photo.png", tmp_path / "out"
     photo.write_bytes(picture)
     options = ("--model", "digits-tiny", "--samples", 100, "--out", out)
-    assert run("certify", photo, *options).returncode == 0
+    made = run("certify", photo, *options)
+    assert made.returncode == 0, made.stderr
     honest = run("verify", out / "certificate.json", "--replay", photo)
     assert honest.returncode == 0, honest.stdout + honest.stderr
     assert "100/100 samples drawn again" in honest.stdout
@@ -39,8 +42,8 @@ def test_a_replay_finds_nothing_different_and_finds_invented_evidence_out(
     invented = tmp_path / "invented.json"
     answer = client.certify(picture, samples=100).json()
     invented.write_bytes(dumps(answer["certificate"]))
-    found = run("verify", invented, "--replay", photo)
-    assert found.returncode == 1
+    found = CliRunner().invoke(cli.app, ["verify", str(invented), "--replay", str(photo)])
+    assert found.exit_code == 1
     assert "invented.json holds" in found.stdout
     assert "the evidence is not of this network and picture" in found.stdout
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.service.house import PATIENCE, House, judge, waited
 
-WAITING = {"samples": 8_000, "key": "0" * 31 + "1", "radius": 0.02}
-WATCHING = {"samples": 8_000, "key": "0" * 31 + "2", "radius": 0.02}
+WAITING = {"samples": 3_000, "key": "0" * 31 + "1", "radius": 0.02}
+WATCHING = {"samples": 3_000, "key": "0" * 31 + "2", "radius": 0.02}
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def readiness(house: House) -> int:
 def test_a_stopped_worker_turns_readiness_red_and_is_replaced(house: House) -> None:
     """SIGSTOP in the middle of a job, and again while idle: the job's document is the same."""
     house.settings = {"AFFIDAVIT_HANG_SECONDS": "2", "AFFIDAVIT_HEARTBEAT_SECONDS": "0.5"}
+    house.requests = (WAITING,)
     house.start()
     waited(lambda: readiness(house) == 200)
     house.submit()
@@ -64,6 +65,7 @@ def ask(
 def test_a_rolling_restart_loses_nothing(house: House, parse_events: Any) -> None:
     """A second server over the same store, then SIGTERM to the first: jobs go on in the second, and
     a request that only waits or watches is told where its job is."""
+    house.settings = {"AFFIDAVIT_DRAIN_SECONDS": "0.2"}
     house.start()
     waited(lambda: readiness(house) == 200)
     for _ in range(2):
