@@ -1,0 +1,111 @@
+"""The page on throughput is its numbers, and says in words what they say."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from bench import throughput, throughput_agreement
+from bench.throughput_agreement import levers, precisions
+from bench.throughput_arms import Arm, arms, captum, loop
+from bench.throughput_child import race
+from bench.throughput_levers import Turned, turned
+from bench.throughput_page import LEVERS, Race, Ratio, goals, page, verdict
+from bench.throughput_subjects import Subject, subject
+
+RECORD: dict[str, Any] = json.loads(throughput.NUMBERS.read_text())
+FIRST = Race(RECORD["networks"][0])
+
+
+def test_the_page_is_written_from_the_numbers() -> None:
+    assert throughput.PAGE.read_text() == page(RECORD)
+    assert "+changes" not in RECORD["commit"]
+    assert {each["name"] for each in RECORD["networks"]} <= throughput.ROUNDS.keys()
+
+
+def test_what_the_page_says_in_words() -> None:
+    if FIRST.has("captum all"):
+        assert FIRST.rate("captum all") < FIRST.rate(FIRST.best_captum)
+    for name in ("shipped", "channels-last", "folded"):
+        assert FIRST.ratio(name, "bare gradient").middle < 1
+    assert FIRST.ratio("bfloat16", "bare gradient").middle > 1.2
+    if FIRST.has("float16"):
+        assert FIRST.ratio("float16", "bare gradient").middle < 0.2, "no instructions for it here"
+    near = {row["arm"]: row for row in FIRST.record["precisions"]}
+    assert near["bfloat16 grad_cam"]["equal_votes"] > near["bfloat16 gradient"]["equal_votes"] > 0.8
+    peaks = {
+        (row["name"], row["way"], row["samples"], row["batch"]): row["peak_mib"]
+        for row in RECORD["memory"]
+    }
+    for (name, way, samples, batch), peak in peaks.items():
+        if way == "draw" and samples == 512:
+            assert peak < 1.1 * peaks[name, way, 64, batch]
+        if way == "captum" and samples == 512:
+            assert peak > 1.1 * peaks[name, way, 64, batch]
+        if way == "draw":
+            assert all(
+                peak < other
+                for (of, how, *_), other in peaks.items()
+                if (of, how) == (name, "captum") and name == throughput.MAIN
+            )
+
+
+def test_goals_are_judged_as_shown() -> None:
+    assert verdict(Ratio(0.95, 0.9, 1.0), 0.95) == "met"
+    assert verdict(Ratio(0.93, 0.9, 0.96), 0.95) == "met in some rounds"
+    assert verdict(Ratio(0.9, 0.9, 0.9), 0.95) == "not met"
+    assert len(goals(FIRST)) == 6 and str(Ratio(1, 0.5, 2)) == "1.00 (0.50–2.00)"
+
+
+def test_rates_and_ratios_are_of_rounds() -> None:
+    made = [
+        {"name": "captum 8", "samples": 8, "seconds": [1.0, 2.0, 4.0], "setup": 0.0},
+        {"name": "captum all", "samples": 64, "seconds": [64.0, 16.0, 64.0], "setup": 0.0},
+    ]
+    two = Race({"name": "x", "arms": made})
+    assert two.rate("captum 8") == 4 and two.best_captum == "captum 8"
+    assert two.ratio("captum all", "captum 8") == Ratio(0.5, 0.125, 1.0)
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Subject]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield subject(throughput.SMALL)
+    torch.set_num_threads(before)
+
+
+def test_every_lever_is_the_same_network(small: Subject) -> None:
+    chosen = [arm for arm in arms(small) if arm.lever]
+    assert {arm.name for arm in chosen} <= LEVERS.keys()
+    rows = {row["arm"]: row for row in levers(small, chosen)}
+    assert all(row["cosine"] > 0.999 for row in rows.values())
+    assert rows["shipped"]["equal_votes"] == rows["turned"]["equal_votes"] == 1
+    assert not rows["bfloat16"]["same_bits"]
+    module = turned(small.network.module)
+    assert sum(isinstance(part, Turned) for part in module.modules()) == 3, "those of stride 1"
+
+
+def test_precisions_are_compared_with_float32(
+    small: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throughput_agreement, "SAMPLES", {"bfloat16": 8, "float16": 2})
+    rows = {row["arm"]: row for row in precisions(small)}
+    assert rows["bfloat16 gradient"]["cosine"] < rows["float16 gradient"]["cosine"] < 1
+    assert rows["bfloat16 gradient"]["samples"] == 8
+
+
+def test_an_arm_runs_once_to_warm_up_and_once_a_round() -> None:
+    runs: list[str] = []
+    made = [Arm(name, 4, partial(runs.append, name), most) for name, most in (("a", 9), ("b", 1))]
+    rows = race(made, 2)
+    assert runs == ["a", "a", "b", "a"]
+    assert [len(row["seconds"]) for row in rows] == [2, 1]
+
+
+def test_captum_and_the_loop_make_maps_of_the_right_shape(small: Subject) -> None:
+    maps = [captum(small, 8, 4), captum(small, 4, None), loop(small, 2)]
+    assert [tuple(each.shape) for each in maps] == [(1, 3, 32, 32)] * 3  # type: ignore[attr-defined]
