@@ -59,15 +59,19 @@ def _setting(setting: dict[str, Any], units: Sequence[Unit]) -> str:
     mine = [u for u in units if u["setting"] == setting["name"]]
     search, strength = mine[0]["search"], setting["strength"]
     return SETTING.format(
-        pictures=len(mine),
+        pictures=_some(len(mine), "picture"),
         maps=mine[0]["maps"],
         null=sum(u["null"] for u in mine),
         **search,
         **{name: setting[name] for name in ("name", "bound", "blur")},
         attack_steps=strength["steps"],
         length=strength["length"],
-        restarts=strength["restarts"],
+        restarts=_some(strength["restarts"], "restart"),
     )
+
+
+def _some(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _duels(units: Sequence[Unit], measures: Sequence[Measure]) -> str:
@@ -92,7 +96,7 @@ def _claim(units: Sequence[Unit], text: str, control: str, measure: Measure) -> 
 def _tables(record: dict[str, Any], setting: str, base: str) -> str:
     units = selected(record, base, setting)
     attacked, itself = (*QUALITY, *TRANSFER), units[0]["adaptive"] is not None
-    parts = [f"### {setting}, {base.replace('_', ' ')}, {len(units)} pictures", ""]
+    parts = [f"### {setting}, {base.replace('_', ' ')}, {_some(len(units), 'picture')}", ""]
     parts += [_table(units, attacked), "", _duels(units, attacked)]
     if itself:
         parts += ["", "Each map itself attacked:", ""]

@@ -41,8 +41,8 @@ def test_the_page_is_written_from_the_numbers() -> None:
 
 
 def test_everything_that_is_set_was_measured() -> None:
-    there = [s for s in SETTINGS if s.name in {each["name"] for each in RECORD["settings"]}]
-    expected = {(s.name, b, f.stem) for s in there for b in s.bases for _, f in chosen_files(s)}
+    assert [s.name for s in SETTINGS] == [each["name"] for each in RECORD["settings"]]
+    expected = {(s.name, b, f.stem) for s in SETTINGS for b in s.bases for _, f in chosen_files(s)}
     assert {(u["setting"], u["base"], u["picture"]) for u in UNITS} == expected
     assert len(UNITS) == len(expected)
     for unit in UNITS:
@@ -162,6 +162,21 @@ def test_what_the_page_says_of_photographs() -> None:
     assert fought(model, "plain", deletion) == Duel(0, 4)
     assert all(mean(model, arm.name, fidelity) > 0 for arm in ARMS)
     assert mean(DIGITS, "plain", top_k) > 2 * mean(model, "plain", top_k)
+
+
+def test_what_the_page_says_of_the_photograph_whose_maps_are_attacked() -> None:
+    setting = f"{PHOTOGRAPHS}, 8 decoys"
+    sensitivity, top_k, kendall, _ = ADAPTIVE
+    for measure in (sensitivity, top_k, kendall):
+        assert fought(setting, "plain", measure) == Duel(1, 0)
+        for control in ("bounded_range", "scattered_range", "constant_range"):
+            assert fought(setting, control, measure) == Duel(0, 1)
+    (found,) = selected(RECORD, "gradient", setting)
+    assert found["maps"] == 8 and found["search"]["layer"] == card(PHOTOGRAPHS).defaults.layer
+    assert {u["base"] for u in UNITS if u["model"] == PHOTOGRAPHS} == {"gradient"}
+    for control in ("bounded_range", "scattered_range"):
+        tried = found["adaptive"][control].values()
+        assert any(each["sensitivity"] is None and each["top_k"] == 1 for each in tried)
 
 
 def test_what_the_page_says_of_digits() -> None:
