@@ -81,9 +81,9 @@ class Dispatch:
 
     def lost(self, shares: Sequence[Share], error: Exception) -> None:
         """A message was lost with its worker: others get what was in it, unless too often lost."""
-        for share in shares:
-            share.job.lose(share.request, error)
-            self._schedule.add(share.job)
+        for job in dict.fromkeys(share.job for share in shares):
+            job.lose([share.request for share in shares if share.job is job], error)
+            self._schedule.add(job)
 
     def _settle(self, share: Share, reply: Reply, worker: str) -> None:
         if not isinstance(reply, Failure):

@@ -9,7 +9,7 @@ turn. Pure bookkeeping and no sockets, so that fairness and cancelling can be te
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -137,11 +137,12 @@ class Job:
         if not self._closed:
             self._returned.extend(requests)
 
-    def lose(self, request: Request, error: Exception) -> None:
-        """One request was lost with its worker: another gets it, unless too many were lost."""
+    def lose(self, requests: Sequence[Request], error: Exception) -> None:
+        """These were lost with one worker: another gets them, unless too many workers were."""
         self._losses += 1
         if self._losses < MOST_LOSSES:
-            self.give_back(request)
+            for request in requests:
+                self.give_back(request)
         else:
             self.fail(error)
 

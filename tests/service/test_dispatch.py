@@ -170,7 +170,7 @@ def drawn(draw):
 def work_off(dispatch, most=100):
     """Answer everything; how many messages were of several draws, and how many of one."""
     told = Counter()
-    while (shares := dispatch.next()) and most:
+    while most and (shares := dispatch.next()):
         dispatch.answered(shares, answer(message(shares)), "worker")
         told[len(shares) > 1] += 1
         most -= 1
@@ -237,6 +237,24 @@ def test_a_request_that_costs_its_worker_takes_nobody_along():
         return losses, await samples(jobs[0]), await samples(jobs[2])
 
     assert asyncio.run(story()) == (MOST_LOSSES, 3, 13)
+
+
+def test_a_worker_that_is_lost_counts_once_for_a_job_with_several_draws_in_its_message():
+    async def story():
+        dispatch = Dispatch(Pace())
+        drawing(dispatch, 3)
+        job = drawing(dispatch, 24)
+        work_off(dispatch, 1)
+        shares = dispatch.next()
+        assert [share.job for share in shares] == [job, job] and sizes(shares) == [3, 5]
+        for _ in range(MOST_LOSSES - 1):
+            dispatch.lost(shares, WorkFailed("gone"))
+            shares = dispatch.next()
+        dispatch.answered(shares, answer(message(shares)), "w")
+        work_off(dispatch)
+        return await samples(job)
+
+    assert asyncio.run(story()) == 24
 
 
 def test_who_is_cancelled_leaves_the_message_of_the_others_as_it_is():

@@ -87,12 +87,12 @@ def test_a_request_that_costs_too_many_workers_in_a_row_fails_its_job():
     async def story():
         one, lost = job(0, 1), RuntimeError("lost")
         for _ in range(MOST_LOSSES - 1):
-            one.lose(one.take().request, lost)
+            one.lose([one.take().request], lost)
         one.settle(one.take().request, READY)
         await one.read()
         for _ in range(MOST_LOSSES):
             assert one.waiting
-            one.lose(one.take().request, lost)
+            one.lose([one.take().request], lost)
         with pytest.raises(RuntimeError, match="lost"):
             await one.read()
         return one.waiting
@@ -105,7 +105,7 @@ def test_what_comes_back_to_a_job_that_nobody_waits_for_stays_away():
     schedule.add(one)
     request = schedule.take().request
     schedule.drop(one)
-    one.lose(request, RuntimeError("lost"))
+    one.lose([request], RuntimeError("lost"))
     schedule.add(one)
     assert schedule.take() is None
 
