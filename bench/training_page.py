@@ -76,21 +76,25 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim with the differences that were measured, one for each seed."""
+    """A claim with the differences that were measured, one for each seed, over so many pictures."""
 
     claim: Claim
     differences: tuple[float, ...]
+    pictures: int
 
     @property
     def verdict(self) -> str:
-        """confirmed or refuted where all seeds agree in sign and the mean is twice its standard
-        error away from 0; else, or of a single seed, not decided."""
+        """confirmed or refuted where seeds agree in sign, and the mean is twice its standard error
+        over seeds away from 0, and more than 1/√pictures; else, or of one seed, not decided.
+
+        1/√n is twice the largest standard error that the mean of n values in [0, 1] can have.
+        """
         mean, seeds = statistics.fmean(self.differences), len(self.differences)
         if seeds < 2:
             return "not decided (one seed)"
         error = statistics.stdev(self.differences) / sqrt(seeds)
         signs = {difference > 0 for difference in self.differences}
-        if len(signs) > 1 or abs(mean) <= 2 * error:
+        if len(signs) > 1 or abs(mean) <= max(2 * error, 1 / sqrt(self.pictures)):
             return "not decided"
         return "confirmed" if mean > 0 else "refuted"
 
@@ -160,8 +164,19 @@ def findings(record: Record) -> list[Finding]:
         if {claim.arm, claim.control} <= set(known) and _everywhere(claim.measure, known):
             seeds = [seed for seed in known[claim.arm] if seed in known[claim.control]]
             differences = tuple(_difference(claim, known, seed) for seed in seeds)
-            made += [Finding(claim, differences)] if differences else []
+            counted = pictures(record, claim.measure)
+            made += [Finding(claim, differences, counted)] if differences else []
     return made
+
+
+def pictures(record: Record, measure: str) -> int:
+    """Over how many pictures a measure is a mean."""
+    one = record["units"][0]
+    if measure in (EIGHTH, QUARTER):
+        return int(one["weaker"][0]["pictures"])
+    part = {CLEAN: "clean", PGD: "pgd"}.get(measure)
+    part = part or ("certified" if measure.startswith("certified") else "maps")
+    return int(one["examination"][part]["pictures"])
 
 
 def _difference(claim: Claim, known: Measured, seed: str) -> float:
@@ -196,7 +211,8 @@ def raised(record: Record) -> str:
         seeds = [seed for seed in known[arm] if seed in known["standard"]]
         pairs = [(known[arm][seed], known["standard"][seed]) for seed in seeds]
         differences = tuple(ours[OVERLAP] - theirs[OVERLAP] for ours, theirs in pairs)
-        found = Finding(Claim(arm, arm, "standard", OVERLAP), differences)
+        claim = Claim(arm, arm, "standard", OVERLAP)
+        found = Finding(claim, differences, pictures(record, OVERLAP))
         by_seed = ", ".join(f"{difference:+.3f}" for difference in differences)
         cost = statistics.fmean(ours[COST] / theirs[COST] for ours, theirs in pairs)
         cells = [f"{statistics.fmean(differences):+.3f}", by_seed, found.verdict, f"× {cost:.1f}"]

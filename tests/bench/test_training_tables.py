@@ -7,12 +7,14 @@ import pytest
 from bench.training_arms import ARMS
 from bench.training_page import (
     CLAIMS,
+    EIGHTH,
     LINE,
     PGD,
     Claim,
     Finding,
     claims,
     findings,
+    pictures,
     raised,
     spread,
     table,
@@ -25,16 +27,20 @@ def unit(arm: str, seed: str, clean: float, attacked: float) -> dict[str, Any]:
         "arm": arm,
         "seed": seed,
         "cost": 12.4,
-        "weaker": [{"share": 0.125, "accuracy": 0.7}, {"share": 0.25, "accuracy": attacked}],
+        "weaker": [
+            {"share": 0.125, "pictures": 300, "accuracy": 0.7},
+            {"share": 0.25, "accuracy": attacked},
+        ],
         "examination": {
-            "clean": {"accuracy": clean},
-            "pgd": {"accuracy": attacked},
+            "clean": {"accuracy": clean, "pictures": 2000},
+            "pgd": {"accuracy": attacked, "pictures": 500},
             "maps": {
-                "pictures": 1,
+                "pictures": 12,
                 "gradient": {"top_k": means},
                 "integrated_gradients": {"top_k": means},
             },
             "certified": {
+                "pictures": 100,
                 "radius": 0.4,
                 "radii": [0.1, 0.25],
                 "accuracy": [0.9, 0.8],
@@ -51,17 +57,32 @@ def test_claims_are_of_arms_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("differences", "verdict"),
+    ("differences", "pictures", "verdict"),
     [
-        ((0.1,), "not decided (one seed)"),
-        ((0.1, 0.12), "confirmed"),
-        ((-0.1, -0.12, -0.08), "refuted"),
-        ((0.1, -0.01, 0.1), "not decided"),  # one seed disagrees
-        ((0.01, 0.2), "not decided"),  # the mean 0.105 is not two errors of 0.095 away from 0
+        ((0.1,), 400, "not decided (one seed)"),
+        ((0.1, 0.12), 400, "confirmed"),
+        ((0.1, 0.12), 80, "not decided"),  # 0.11 is below 1/√80
+        ((-0.1, -0.12, -0.08), 400, "refuted"),
+        ((0.1, -0.01, 0.1), 400, "not decided"),  # one seed disagrees
+        ((0.01, 0.2), 400, "not decided"),  # 0.105 is not two errors of 0.095 away from 0
     ],
 )
-def test_verdicts(differences: tuple[float, ...], verdict: str) -> None:
-    assert Finding(CLAIMS[0], differences).verdict == verdict
+def test_verdicts(differences: tuple[float, ...], pictures: int, verdict: str) -> None:
+    assert Finding(CLAIMS[0], differences, pictures).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("measure", "count"),
+    [
+        ("clean accuracy", 2000),
+        (PGD, 500),
+        (EIGHTH, 300),
+        ("integrated_gradients, top_k: kendall", 12),
+        ("certified overlap at 0.1", 100),
+    ],
+)
+def test_each_measure_knows_its_pictures(measure: str, count: int) -> None:
+    assert pictures({"units": [unit("pgd", "1", 0.9, 0.5)]}, measure) == count
 
 
 def test_differences_are_paired_by_seed() -> None:
