@@ -47,8 +47,9 @@ def attack(
     """A picture within ℓ2 `radius` of `picture` whose smoothed map serves `aim`.
 
     radius: [0, 1] intensity. Restart 0 begins at `picture`, others at a random point of the ball's
-    surface. Takes normalised steps of 2.5·radius/steps, stays in the ball and in 0…255, and rounds
-    towards `picture` at the end. Raises ValueError for a base attribution that is not in SOFT_MAPS.
+    surface. Takes normalised steps of 2.5·radius/steps, stays in the ball and in 0…255, and ends at
+    the farthest whole grey levels along its way that do. Raises ValueError for a base attribution
+    that is not in SOFT_MAPS.
     """
     soft = soft_map(network, plan.recipe.attribution, plan.target, strength.sharpness)
     clean = torch.from_numpy(picture).float()
@@ -60,7 +61,7 @@ def attack(
         slope = _slope(soft, plan.recipe.cell, clean + change + noise, aim)
         length = 2.5 * ball / strength.steps
         change = _inside(clean, change + length * slope / slope.norm().clamp_min(1e-30), ball)
-    return (clean + change.trunc()).to(torch.uint8).numpy()
+    return (clean + _whole(clean, change, ball)).to(torch.uint8).numpy()
 
 
 def _inside(clean: Tensor, change: Tensor, ball: float) -> Tensor:
@@ -68,6 +69,23 @@ def _inside(clean: Tensor, change: Tensor, ball: float) -> Tensor:
     boxed: Tensor = (clean + change).clamp(0, 255) - clean
     shrink: Tensor = ball / boxed.norm().clamp_min(1e-30)
     return boxed * shrink.clamp_max(1)
+
+
+def _whole(clean: Tensor, change: Tensor, ball: float) -> Tensor:
+    """The change stretched as far as it stays in the ball once it is rounded and cut to 0…255.
+
+    Just rounded, a change that is below one grey level everywhere would be none.
+    """
+
+    def rounded(stretch: float) -> Tensor:
+        return (clean + (change * stretch).round()).clamp(0, 255) - clean
+
+    low, high = 0.0, (ball + 1) / max(float(change.abs().max()), 1e-30)
+    for _ in range(40):
+        middle = (low + high) / 2
+        fits = float(rounded(middle).double().square().sum()) <= ball**2
+        low, high = (middle, high) if fits else (low, middle)
+    return rounded(low)
 
 
 def _noise(plan: Plan, first: int, samples: int) -> Tensor:

@@ -84,6 +84,16 @@ def test_the_attack_does_more_than_noise_of_its_size(
     assert observed(sampler, plan, attacked, reported) < observed(sampler, plan, moved, reported)
 
 
+def test_a_change_that_is_thin_everywhere_uses_its_ball(
+    tiny: Network, plan: Plan, digit: NDArray[np.uint8]
+) -> None:
+    """Rounded as it is, such a change is none: of 768 values each would move by 0.2 grey levels."""
+    radius = 0.02
+    attacked = attack(tiny, plan, digit, AIMS["target"](plan, range(4)), radius, STRENGTH)
+    moved = np.linalg.norm(attacked.astype(float) - digit) / 255
+    assert 0.9 * radius <= moved <= radius
+
+
 def test_the_attack_is_reproducible(tiny: Network, plan: Plan, digit: NDArray[np.uint8]) -> None:
     aim = top_k(plan, (1, 2, 3))
     one, again, other = (attack(tiny, plan, digit, aim, 0.3, STRENGTH, n) for n in (1, 1, 2))
