@@ -183,3 +183,10 @@ def test_numbers_told_of_the_experiment_hold(experiments: dict[str, Record]) -> 
 def test_standard_networks_call_noisy_chests_the_same(experiments: dict[str, Record]) -> None:
     units = [u for u in experiments["chest X-rays"]["units"] if u["arm"] == "standard"]
     assert all(u["examination"]["certified"]["accuracy"][0] == 0.5 for u in units)
+
+
+def test_autoattack_leaves_what_pgd_leaves(experiments: dict[str, Record]) -> None:
+    (made,) = json.loads((BENCH / "training-autoattack.json").read_text())["examinations"]
+    first = next(u for u in experiments["Fashion-MNIST"]["units"] if u["arm"] == "pgd")
+    assert made["weights"] == first["examination"]["weights"]
+    assert made["autoattack"] == made["pgd"] == {"pictures": 16, "accuracy": 9 / 16}
