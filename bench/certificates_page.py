@@ -176,9 +176,10 @@ TEXT = """# The table we are judged by
 Certified overlap of the top {k} of {features} regions of {cell}×{cell} pixels, {model},
 {maps}, Gaussian noise, confidence 99.9 %; the mean over {photographs} photographs,
 or as many as a table says: the four that come with the project and the first six of a published
-package, chosen by nobody. Radii are ℓ2 in units of the noise's scale. All rows of a table come from the same samples;
-every sound row is a proof for each photograph. `python -m bench.certificates --kept FOLDER` draws,
-measures and writes this page; every single number is in
+package, chosen by nobody. Radii are ℓ2 in units of the noise's scale. All rows of a table come from
+the same samples; every sound row is a proof for each photograph.
+`python -m bench.certificates --kept FOLDER` draws, measures and writes this page; every single
+number is in
 [bench/certificates.json](bench/certificates.json) (commit {commit}, {device}).
 
 ![Certified overlap against radius](bench/certificates.png)
