@@ -26,7 +26,10 @@ def test_any_split_merged_in_any_order_is_the_whole(cuts: set[int], order: objec
     ends = [0, *sorted(cuts), 40]
     pieces = [piece(a, b) for a, b in pairwise(ends)]
     order.shuffle(pieces)  # type: ignore[attr-defined]
-    for merged in (reduce(Evidence.merge, pieces, Evidence.empty(13)), gathered(pieces[0], pieces[1:])):
+    for merged in (
+        reduce(Evidence.merge, pieces, Evidence.empty(13)),
+        gathered(pieces[0], pieces[1:]),
+    ):
         assert merged.digest() == WHOLE.digest()
         assert merged.ranges == ((0, 40),)
         np.testing.assert_array_equal(merged.votes, np.packbits(VOTES, axis=1))
