@@ -192,12 +192,17 @@ def certify(
     """
     options = locals()
     with complaints():
-        fields, source, photo = _request(options), _source(server), _read(image)
-        if estimate:
-            return output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
-        answer = asyncio.run(follow(source.certify(photo, fields), said, SAMPLING))
-        output.show_certificate(said, answer, out)
-        output.print_files(said, reports.beside(out, photo, settings(), ours=server is None))
+        _prove(options, _read(image), out)
+
+
+def _prove(options: dict[str, Any], photo: bytes, out: Path) -> None:
+    fields, server = _request(options), options["server"]
+    source = _source(server)
+    if options["estimate"]:
+        return output.print_estimate(said, asyncio.run(source.estimate(photo, fields)))
+    answer = asyncio.run(follow(source.certify(photo, fields), said, SAMPLING))
+    output.show_certificate(said, answer, out)
+    output.print_files(said, reports.beside(out, photo, settings(), ours=server is None))
 
 
 @app.command()
