@@ -77,6 +77,11 @@ bench: setup  ## measure, for hours; each program writes its JSON, pictures and 
 	@$(BIN)/python -m bench.decoys
 	@$(BIN)/python -m bench.decoys_cost
 	@$(BIN)/python -m bench.decoys_certified
+	@$(BIN)/python -m bench.scale
+	@$(BIN)/python -m bench.attacked
+	@$(BIN)/python -m bench.tradeoff --kept out/kept
+	@$(BIN)/python -m bench.throughput --into out/throughput
+	@$(BIN)/python -m bench.served
 	@$(BIN)/python -m bench.load
 
 clients: setup  ## write openapi.json anew and generate the Python and TypeScript clients
