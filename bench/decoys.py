@@ -61,7 +61,7 @@ SETTINGS = (
         name="efficientnet-lite0, 8 decoys",
         layer="blocks.1",
         patch=10,
-        bases=("gradient", "smoothgrad"),
+        bases=("gradient", "smoothgrad", "integrated_gradients"),
         adaptive=True,
         strength=Strength(steps=4, length=1.0, restarts=1),
         pictures=("astronaut",),
