@@ -174,7 +174,8 @@ def test_what_the_page_says_of_the_photograph_whose_maps_are_attacked() -> None:
     (found,) = selected(RECORD, "gradient", setting)
     assert found["maps"] == 8 and found["search"]["layer"] == card(PHOTOGRAPHS).defaults.layer
     there = [(u["base"], u["picture"]) for u in UNITS if u["setting"] == setting]
-    assert there == [("gradient", "astronaut"), ("smoothgrad", "astronaut")]
+    bases = ("gradient", "smoothgrad", "integrated_gradients")
+    assert there == [(base, "astronaut") for base in bases]
     for control in ("bounded_range", "scattered_range"):
         tried = found["adaptive"][control].values()
         assert any(each["sensitivity"] is None and each["top_k"] == 1 for each in tried)
