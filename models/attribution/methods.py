@@ -140,8 +140,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "range of the gradient over the picture and four decoys of it, which keep an early "
             "layer within 0.3 of its deviation and move by at most 128 grey levels",
             "Lu, Guo, Xing & Noble (2021), ICML; decoys as in docs/dance.md",
-            # The search runs early layers only: 53 of the passes there and 8 of those back.
-            forward=54,
+            # The search runs early layers only: 45 of the passes there and 8 of those back.
+            forward=50,
             backward=13,
         ),
     }

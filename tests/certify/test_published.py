@@ -52,4 +52,4 @@ def test_liu_with_features_that_nobody_voted_for() -> None:
     """The level is 0, so that only what lies outside S is left: −ln 0.4, or nothing at all."""
     masses = [0.4, 0.3, 0.2, 0.1, 0.0]
     assert liu_divergence(1.5, masses, k=3, swaps=2) == pytest.approx(-np.log(0.4))
-    assert liu_divergence(1.5, [0.6, 0.3, 0.1, 0.0], k=2, swaps=2) == np.inf
+    assert liu_divergence(1.5, [0.5, 0.25, 0.25, 0.0], k=2, swaps=2) == np.inf

@@ -92,7 +92,7 @@ def test_parameters_of_certify(
 def test_what_certify_alone_finds_wrong_is_told_to_the_caller(
     client: Any, pool: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*values: Any) -> None:
+    def refuse(**values: Any) -> None:
         raise ValueError("shade is 7; it must be at most 6")
 
     monkeypatch.setattr(orders, "Recipe", refuse)
