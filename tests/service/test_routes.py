@@ -31,6 +31,8 @@ def test_an_explanation_says_everything_about_itself(client: Any, picture: bytes
         "scale": 0.5,
         "votes": 3,
         "score": "vote",
+        "lanes": card.lanes,
+        "precision": "float32",
     }
     assert (answer["samples"], answer["key"]) == (200, key)
     probabilities = [each["probability"] for each in answer["prediction"]]
