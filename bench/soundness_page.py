@@ -63,7 +63,7 @@ twin of network and base map, from the picture itself and from random points of 
 find is rounded to 8 bits and judged on the network itself, with samples of another key.
 
 - Inside the radius {broken_inside} of {inside} attacked claims were broken. None may be.
-- Outside, at 4 or 16 times the radius, {broken_outside} of {outside} were: the attacks do find
+- Outside, at 4 times the radius or more, {broken_outside} of {outside} were: the attacks do find
   something where there is something to be found.
 - What is between the certified and the smallest seen is what the proof or the attack leaves.
 
