@@ -109,7 +109,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--into", type=Path, default=Path("/tmp/affidavit-throughput"))
+    parser.add_argument("--into", type=Path, default=ROOT / "out" / "throughput")
     parser.add_argument("--brief", action="store_true", help="without what is slow or large")
     parser.add_argument("--no-measuring", action="store_true", help="only what is there")
     parser.add_argument("--page-only", action="store_true", help="from the numbers")
