@@ -105,8 +105,8 @@ Commits {commits}, {device}.
   read it beside the top tenth and Kendall's τ.
 - Where the gradient of a network is the same everywhere, as in a linear one, all gradients agree,
   every range and deviation is 0, and there is no map to compare.
-- On photographs SmoothGrad and integrated gradients are compared on one: a map of theirs takes 8 and
-  16 times the gradient's passes.
+- On photographs SmoothGrad and integrated gradients are compared on one: a map of theirs takes 8
+  and 16 times the gradient's passes.
 - Attacks are as strong as stated above. Stronger ones can only lower what is robust here.
 """
 WORDS = """In words:
