@@ -42,9 +42,9 @@ def test_what_the_page_says_in_words() -> None:
     }
     for (name, way, samples, batch), peak in peaks.items():
         if way == "draw" and samples == 512:
-            assert peak < 1.1 * peaks[name, way, 64, batch]
+            assert peak < 1.2 * peaks[name, way, 64, batch]
         if way == "captum" and samples == 512:
-            assert peak > 1.1 * peaks[name, way, 64, batch]
+            assert peak > 1.2 * peaks[name, way, 64, batch]
         if way == "draw":
             assert all(
                 peak < other
