@@ -111,10 +111,8 @@ def measure(picture: str, kept: Drawn, samples: int, attacks: Attacked) -> Run:
         "anytime": best(anytime),
         "levine2019": levine_radii(scale, evidence.counts, samples, k, FAILURE_PROBABILITY),
         "renyi": [point.routes["renyi"] for point in proven.curve],
+        "liu2021": [liu_radius(scale, masses, k, n + 1) for n in range(len(proven.curve))],
     }
-    # A feature that nobody voted for has no mass, of which the formula takes the logarithm.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        radii["liu2021"] = [liu_radius(scale, masses, k, n + 1) for n in range(len(proven.curve))]
     overlaps = {
         name: [round(_kept(proven, r * scale, k), 4) for r in RADII_IN_SCALES]
         for name, proven in radii.items()

@@ -6,14 +6,9 @@ block, as the PyTorch family of implementations has it.
 
 from torch import Tensor, nn
 
-from models.architectures.layers import Mean, Sum
+from models.architectures.layers import Mean, Sum, unit
 
 WIDTHS, BLOCKS, WIDER = (64, 128, 256, 512), (3, 4, 6, 3), 4
-
-
-def _unit(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(after)]
 
 
 class Bottleneck(nn.Module):
@@ -22,12 +17,12 @@ class Bottleneck(nn.Module):
     def __init__(self, before: int, width: int, stride: int) -> None:
         super().__init__()
         after = WIDER * width
-        narrow, middle = _unit(before, width, 1), _unit(width, width, 3, stride)
+        narrow, middle = unit(before, width, 1), unit(width, width, 3, stride)
         self.residual = nn.Sequential(
-            *narrow, nn.ReLU(), *middle, nn.ReLU(), *_unit(width, after, 1)
+            *narrow, nn.ReLU(), *middle, nn.ReLU(), *unit(width, after, 1)
         )
         same = before == after and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Sequential(*_unit(before, after, 1, stride))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*unit(before, after, 1, stride))
         self.sum = Sum()
         self.act = nn.ReLU()
 
@@ -42,7 +37,7 @@ class Deep(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_unit(3, WIDTHS[0], 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(*unit(3, WIDTHS[0], 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
         parts, before = [], WIDTHS[0]
         for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
             for index in range(blocks):

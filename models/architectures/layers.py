@@ -113,3 +113,9 @@ class InvertedResidual(nn.Module):
         """Return logits (n, classes) for normalised images (n, 3, height, width)."""
         logits: Tensor = self.classifier(self.mean(self.head(self.blocks(self.stem(x)))))
         return logits
+
+
+def unit(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    """A convolution that keeps the size at stride 1, without bias, and its batch norm."""
+    convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(after)]

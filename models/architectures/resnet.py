@@ -8,14 +8,9 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from models.architectures.layers import Mean, Sum
+from models.architectures.layers import Mean, Sum, unit
 
 CHANNELS = (64, 128, 256, 512)
-
-
-def _unit(before: int, after: int, stride: int, kernel: int = 3) -> list[nn.Module]:
-    convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(after)]
 
 
 class Residual(nn.Module):
@@ -23,10 +18,10 @@ class Residual(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
-        first, second = _unit(before, after, stride), _unit(after, after, 1)
+        first, second = unit(before, after, 3, stride), unit(after, after, 3)
         self.residual = nn.Sequential(*first, nn.ReLU(), *second)
         same = before == after and stride == 1
-        projection = () if same else _unit(before, after, stride, kernel=1)
+        projection = () if same else unit(before, after, 1, stride)
         self.shortcut = nn.Sequential(*projection) if projection else nn.Identity()
         self.sum = Sum()
         self.act = nn.ReLU()
@@ -42,7 +37,7 @@ class ResNet(nn.Module):
 
     def __init__(self, classes: int, blocks: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_unit(3, CHANNELS[0], 1), nn.ReLU())
+        self.stem = nn.Sequential(*unit(3, CHANNELS[0], 3), nn.ReLU())
         parts, before = [], CHANNELS[0]
         for stage, after in enumerate(CHANNELS):
             for index in range(blocks):
