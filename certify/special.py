@@ -10,4 +10,7 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     """The function of `scipy.special` with this name. Raises AttributeError if there is none."""
-    return getattr(import_module("scipy.special"), name)
+    found = getattr(import_module("scipy.special"), name)
+    # From now on it is found without asking here.
+    globals()[name] = found
+    return found

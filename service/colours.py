@@ -6,6 +6,7 @@ runs along blue to yellow, which red-green blindness leaves intact. Colours are 
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,7 @@ def colours(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def luminance(rgb: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Relative luminance in [0, 1] of sRGB values in 0..255 (ITU-R BT.709)."""
-    value = rgb.astype(np.float64) / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    linear = _bytes()[rgb] if rgb.dtype == np.uint8 else _decode(rgb)
     return np.asarray(linear @ _LUMA)
 
 
@@ -60,12 +60,23 @@ def grey(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 @cache
+def _bytes() -> NDArray[np.float64]:
+    """What each of the 256 values of a byte decodes to."""
+    return _decode(np.arange(256.0))
+
+
+@cache
 def _scale() -> NDArray[np.float64]:
     at = np.linspace(0.0, len(ANCHORS) - 1.0, STEPS)
     light, chroma, hue = (np.interp(at, range(len(ANCHORS)), column) for column in ANCHORS.T)
     angle = np.radians(hue)
     lab = np.stack([light, chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)
     return _encode(np.clip((lab @ _LAB_TO_CONES.T) ** 3 @ _CONES_TO_RGB.T, 0.0, 1.0)) * 255.0
+
+
+def _decode(values: NDArray[Any]) -> NDArray[np.float64]:
+    share = np.asarray(values, dtype=np.float64) / 255.0
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
 
 
 def _encode(linear: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from service.colours import grey
 
@@ -45,7 +44,8 @@ def paint(photo: NDArray[np.uint8], cells: Cells) -> NDArray[np.uint8]:
     important = _spread(cells.labels > 0, photo)
     undecided = _spread(cells.labels == 0, photo)
     doubtful = _spread(cells.reported & (cells.labels == 0), photo)
-    pale, dim = 255 * (1 - PALE) * 0.8 + PALE * grey(photo), DIM * grey(photo)
+    light = grey(photo)
+    pale, dim = 255 * (1 - PALE) * 0.8 + PALE * light, DIM * light
     page = np.where(undecided[..., None], pale, dim)
     page = np.where(important[..., None], photo, page)
     page[undecided & _hatching(photo)] = DARK
@@ -89,6 +89,8 @@ def _outline(
 
 def _shrink(region: Mask, depth: int) -> Mask:
     """The region without what lies within `depth` pixels of its edge, or of the picture's."""
-    padded = Image.fromarray(np.pad(region, depth).astype(np.uint8) * 255)
-    smaller = np.asarray(padded.filter(ImageFilter.MinFilter(2 * depth + 1)))
-    return np.asarray(smaller[depth:-depth, depth:-depth] > 0)
+    for _ in range(depth):
+        padded = np.pad(region, 1)
+        rows = padded[:-2] & padded[1:-1] & padded[2:]
+        region = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    return region
