@@ -4,6 +4,7 @@ network and counts what reaches it, a client that speaks to the application in p
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -162,6 +163,19 @@ class Client:
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a store of its own."""
     monkeypatch.setenv("AFFIDAVIT_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Every test leaves logging as it was: `serve` sends the records of its whole process to its
+    standard error, and here that is a captured stream, closed before the process ends."""
+    loggers = [logging.getLogger(name) for name in ("", "uvicorn.access", "alembic")]
+    before = [(logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
+    yield
+    for logger, (handlers, level, disabled) in zip(loggers, before, strict=True):
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.disabled = disabled
 
 
 @pytest.fixture(scope="session")

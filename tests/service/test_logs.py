@@ -19,8 +19,6 @@ NASTY = 'a\nERROR forged: line\r\n"}\x1b[2J\x07\u2028\u202e\x00end'
 @pytest.fixture
 def lines() -> Iterator[Callable[[logs.Style], Callable[[], list[str]]]]:
     """Configures logging in a style; what it returns reads the lines written since."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     logs.clear_contextvars()
 
     def begin(style: logs.Style) -> Callable[[], list[str]]:
@@ -29,7 +27,6 @@ def lines() -> Iterator[Callable[[logs.Style], Callable[[], list[str]]]]:
         return lambda: stream.getvalue().split("\n")[:-1]
 
     yield begin
-    root.handlers[:], root.level = handlers, level
     logs.clear_contextvars()
 
 
@@ -76,14 +73,9 @@ def test_only_a_plain_request_id_is_taken_over(stated: str) -> None:
 @given(st.text())
 def test_nothing_that_is_logged_ends_a_line(text: str) -> None:
     stream = io.StringIO()
-    root = logging.getLogger()
-    handlers = root.handlers[:]
-    try:
-        for style in ("json", "text"):
-            logs.configure(style, stream)
-            logging.getLogger("x").info("%s", text, extra={"path": text})
-    finally:
-        root.handlers[:] = handlers
+    for style in ("json", "text"):
+        logs.configure(style, stream)
+        logging.getLogger("x").info("%s", text, extra={"path": text})
     as_json, as_text, rest = stream.getvalue().split("\n")
     assert rest == ""
     assert as_json.isascii() and as_json.isprintable() and as_text.isprintable()
