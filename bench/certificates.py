@@ -7,8 +7,7 @@
 Samples that are not in the folder of kept ones yet are drawn: about 50 in a second on two cores, so
 two hours for ten photographs, three scales and 10 000 samples; `bench.drawn` in several processes
 does it sooner. All rows of a photograph, scale and number come from the same samples, fewer being
-the first of more. Competitors fix the number of samples beforehand, so our rows do too; "anytime"
-is our best with bounds that hold at every number. Writes certificates.json and .png, and
+the first of more (`bench.competitors`). Writes certificates.json and .png, and
 docs/certificates.md.
 """
 
@@ -29,6 +28,7 @@ from rich.progress import Progress
 from scipy.special import ndtri
 
 from bench import certificates_page
+from bench.competitors import FAILURE_PROBABILITY, compared, issued, share_kept
 from bench.drawn import Drawn, Subject, drawn, there
 from bench.photographs import photographs, ten
 from bench.provenance import ROOT, provenance
@@ -40,17 +40,15 @@ from certify.labels import labels_within
 from certify.noise import table
 from certify.per_feature import label_radii
 from certify.plan import Plan, Question
-from certify.published import anani_labels, levine_radii, liu_radius
+from certify.published import anani_labels
 from certify.radius import intensity
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
 
 RADII_IN_SCALES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.6, 1.0)
-ROUTES = ("renyi", "simplex", "per_feature", "pairwise")
 # Points by rank, and how many ranks they reach for each feature reported.
 POINTS = {"linear": 2, "sigmoid": 1}
-FAILURE_PROBABILITY = 0.001
 THRESHOLD = 0.75
 
 
@@ -68,9 +66,7 @@ class Run:
 
     def overlap(self, row: str, radius: float) -> float:
         """The fraction of the k = votes reported that a row says stays within the radius."""
-        k = self.plan.recipe.votes
-        kept = (k - index for index, proven in enumerate(self.radii[row]) if proven >= radius)
-        return max(kept, default=0) / k
+        return share_kept(self.radii[row], radius, self.plan.recipe.votes)
 
 
 def main() -> None:
@@ -109,27 +105,17 @@ def _runs(chosen: argparse.Namespace, console: Console, progress: Progress) -> I
 
 def measure(photograph: str, label: str, kept: Drawn, samples: int) -> Run:
     """Every row of one photograph, scale and number of samples."""
-    plan, evidence = kept.plan, kept.evidence(samples)
-    k, scale = plan.recipe.votes, plan.recipe.scale
-    asked = Question(k, samples, FAILURE_PROBABILITY, "fixed", "2")
-    proven = certify(plan, evidence, asked)
-    anytime = certify(plan, evidence, replace(asked, confidence="anytime"))
-    masses = (evidence.counts / (samples * k)).tolist()
-    radii = {
-        "liu2021": [liu_radius(scale, masses, k, n + 1) for n in range(len(proven.curve))],
-        "levine2019": levine_radii(scale, evidence.counts, samples, k, FAILURE_PROBABILITY),
-        **{route: [point.routes[route] for point in proven.curve] for route in ROUTES},
-        "best": best(proven),
-        "anytime": best(anytime),
-        **{name: best(_by_points(kept, name, asked)) for name in POINTS},
-    }
-    labels = _certified(plan, evidence, proven)
-    return Run(photograph, label, plan, samples, anytime.prediction.radius, radii, labels)
-
-
-def best(proven: Certificate) -> list[float]:
-    """The radius issued for one swap, two swaps, …"""
-    return [point.radius for point in proven.curve]
+    rows = compared(kept, samples)
+    points = {name: issued(_by_points(kept, name, rows.asked)) for name in POINTS}
+    return Run(
+        photograph,
+        label,
+        rows.plan,
+        samples,
+        class_radius=rows.anytime.prediction.radius,
+        radii={**rows.radii, **points},
+        certified=_certified(rows.plan, rows.evidence, rows.proven),
+    )
 
 
 def _by_points(kept: Drawn, score: str, asked: Question) -> Certificate:

@@ -2,8 +2,8 @@
 
     python -m bench.drawn --photographs FOLDER --into FOLDER --scales 0.25 0.5 --samples 10000
 
-draws what bench.certificates and bench.scores need and is not there yet. A file belongs to one plan
-and one version of torch and holds the samples from the first on, in pieces of PIECE.
+draws what bench.certificates and bench.tradeoff need and is not there yet. A file belongs to one
+plan and one version of torch and holds the samples from the first on, in pieces of PIECE.
 """
 
 import argparse

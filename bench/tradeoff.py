@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,11 @@ from rich.progress import Progress
 
 from bench import tradeoff_page
 from bench.attacked import top
-from bench.certificates import FAILURE_PROBABILITY, best
+from bench.competitors import compared, share_kept
 from bench.drawn import Drawn, Subject, drawn, there
 from bench.photographs import photographs, ten
 from bench.provenance import ROOT, provenance
-from certify.certificate import certify
-from certify.plan import AttributionName, Question
-from certify.published import levine_radii, liu_radius
+from certify.plan import AttributionName
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
@@ -43,6 +41,7 @@ SOURCES: tuple[tuple[str, AttributionName], ...] = (
     ("efficientnet-lite0", "gradient"),
     ("digits-tiny", "gradient"),
 )
+ROWS = ("best", "anytime", "levine2019", "renyi", "liu2021")
 SCALE, TIMED = 0.25, 32
 Attacked = Mapping[tuple[str, float], list[int]]
 
@@ -100,35 +99,19 @@ def _curve(
 
 def measure(picture: str, kept: Drawn, samples: int, attacks: Attacked) -> Run:
     """Every row of the first samples of one picture."""
-    plan, evidence = kept.plan, kept.evidence(samples)
-    k, scale = plan.recipe.votes, plan.recipe.scale
-    asked = Question(k, samples, FAILURE_PROBABILITY, "fixed", "2")
-    proven = certify(plan, evidence, asked)
-    anytime = certify(plan, evidence, replace(asked, confidence="anytime"))
-    masses = (evidence.counts / (samples * k)).tolist()
-    radii = {
-        "best": best(proven),
-        "anytime": best(anytime),
-        "levine2019": levine_radii(scale, evidence.counts, samples, k, FAILURE_PROBABILITY),
-        "renyi": [point.routes["renyi"] for point in proven.curve],
-        "liu2021": [liu_radius(scale, masses, k, n + 1) for n in range(len(proven.curve))],
-    }
+    rows = compared(kept, samples)
+    k, scale = rows.plan.recipe.votes, rows.plan.recipe.scale
     overlaps = {
-        name: [round(_kept(proven, r * scale, k), 4) for r in RADII_IN_SCALES]
-        for name, proven in radii.items()
+        name: [round(share_kept(rows.radii[name], r * scale, k), 4) for r in RADII_IN_SCALES]
+        for name in ROWS
     }
-    reported = set(proven.reported)
+    reported = set(rows.proven.reported)
     attacked = {
         radius: round(len(reported & set(top(np.array(counts), k))) / k, 4)
         for (name, radius), counts in attacks.items()
         if name == picture
     }
     return Run(picture, k, samples, overlaps, attacked)
-
-
-def _kept(radii: list[float], radius: float, k: int) -> float:
-    """The share of the k reported that stays, where radii[i] is proven for i + 1 swaps."""
-    return max((k - index for index, proven in enumerate(radii) if proven >= radius), default=0) / k
 
 
 def _attacks(path: Path) -> dict[str, Any]:
