@@ -3,9 +3,10 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
+from pydantic import BaseModel
 
 from models import registry
 from service import answers, estimating, pipeline
@@ -22,6 +23,8 @@ from service.settings import Settings
 Fields = Mapping[str, Any]
 Answers = AsyncGenerator[Progress | CertifyAnswer, None]
 Maps = AsyncGenerator[DecoyProgress | ExplainAnswer, None]
+Step = TypeVar("Step", bound=BaseModel)
+Answer = TypeVar("Answer", bound=BaseModel)
 # Connecting is quick or hopeless; how long an answer may take is for whoever asked to say.
 TIMEOUT = httpx.Timeout(None, connect=10.0)
 
@@ -95,31 +98,27 @@ class Remote:
         self._url = url.rstrip("/")
         self._transport = transport
 
-    async def explain(self, photo: bytes, fields: Fields) -> Maps:
+    def explain(self, photo: bytes, fields: Fields) -> Maps:
         """Progress where decoys are looked for, then the map with its overlay."""
-        async with (
-            self._ask("/v1/explain", photo, fields, EVENTS) as response,
-            aclosing(read_events(response)) as events,
-        ):
-            async for name, data in events:
-                if name == "progress":
-                    yield DecoyProgress.model_validate_json(data)
-                elif name == "result":
-                    yield ExplainAnswer.model_validate_json(data)
-                else:
-                    raise problem_error(data)
+        return self._steps("/v1/explain", photo, fields, DecoyProgress, ExplainAnswer)
 
-    async def certify(self, photo: bytes, fields: Fields) -> Answers:
+    def certify(self, photo: bytes, fields: Fields) -> Answers:
         """Progress, then the certificate with its pictures."""
+        return self._steps("/v1/certify", photo, fields, Progress, CertifyAnswer)
+
+    async def _steps(
+        self, path: str, photo: bytes, fields: Fields, progress: type[Step], result: type[Answer]
+    ) -> AsyncGenerator[Step | Answer, None]:
+        """Every event of the answer. Raises ProblemError for a problem, Unreachable for a job."""
         async with (
-            self._ask("/v1/certify", photo, fields, EVENTS) as response,
+            self._ask(path, photo, fields, EVENTS) as response,
             aclosing(read_events(response)) as events,
         ):
             async for name, data in events:
                 if name == "progress":
-                    yield Progress.model_validate_json(data)
+                    yield progress.model_validate_json(data)
                 elif name == "result":
-                    yield CertifyAnswer.model_validate_json(data)
+                    yield result.model_validate_json(data)
                 elif name == "job":
                     raise self._left(Job.model_validate_json(data))
                 else:
