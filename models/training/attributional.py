@@ -72,14 +72,18 @@ def rival_probability(logits: Logits, labels: Tensor) -> Values:
     return values
 
 
-def cacr(true: Tensor, rival: Tensor) -> Tensor:
+def cacr(true: Tensor, rival: Tensor, gain: float = 1.0) -> Tensor:
     """KL(U ‖ P_rival) - KL(U ‖ P_true) of each picture, (n,): low where the true map is peaked.
 
-    P is the softmax over pixels of a map summed over channels, U the uniform distribution. Equals
-    the mean over pixels of log P_true - log P_rival. Computed from logarithms, so it is finite for
-    any map; the released code takes the logarithm of a softmax.
+    P is the softmax over pixels of `gain` times a map summed over channels, U the uniform
+    distribution. Equals the mean over pixels of log P_true - log P_rival. Computed from logarithms,
+    so it is finite for any map; the released code takes the logarithm of a softmax.
+
+    The released code has no gain, that is 1. A map of a probability sums to 1 at most, so with m
+    pixels its values are near 1/m, softmaxes are flat, and the term is near 0 whatever the maps
+    are: about gain²/2 times the difference of the maps' variances.
     """
-    return (_log_softmax(true) - _log_softmax(rival)).mean(dim=1)
+    return (_log_softmax(gain * true) - _log_softmax(gain * rival)).mean(dim=1)
 
 
 def wacr(base: Tensor, change: Tensor) -> Tensor:

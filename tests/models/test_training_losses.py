@@ -130,6 +130,20 @@ def test_cacr_by_hand() -> None:
     assert float(cacr(true, torch.zeros_like(true))) == pytest.approx(-0.5 * math.log(4 / 3))
 
 
+def test_cacr_with_a_gain_is_that_of_larger_maps(
+    pupil: Pupil, clean: Tensor, there: Tensor
+) -> None:
+    """Against the plain loops; and where maps are small, the gain counts squared."""
+    seen = maps(pupil.calm, clean, there, LABELS, 5, pupil.parameters)
+    sharp = cacr(seen.true, seen.rival, 40.0).detach()
+    for index, label in enumerate(LABELS):
+        base, change, true, rival = slow_maps(pupil, clean[index], there[index], label, 5)
+        contrast, _ = slow_terms(base, change, 40 * true, 40 * rival)
+        assert float(sharp[index]) == pytest.approx(contrast, abs=1e-10)
+    flat, twice = (cacr(seen.true, seen.rival, gain).detach() for gain in (1e-4, 2e-4))
+    assert torch.allclose(twice, 4 * flat, rtol=1e-3) and (flat != 0).all()
+
+
 def test_wacr_by_hand() -> None:
     base = torch.tensor([2.0, -3.0, 1.0, 0.0]).view(1, 2, 2, 1)
     change = torch.tensor([0.5, -1.0, -4.0, 7.0]).view(1, 2, 2, 1)

@@ -193,6 +193,15 @@ def test_contrast_terms_add_up(pupil: Pupil, batch: Batch) -> None:
     assert float((both.loss - alone.loss).detach()) == pytest.approx(0.5 * said["cacr"], abs=1e-5)
 
 
+def test_a_gain_makes_contrast_count(pupil: Pupil, batch: Batch) -> None:
+    """As released the term is flat; in units of the maps' mean it is of the size of a loss."""
+    flat, sharp = (
+        float(Contrast(points=2, steps=1, gain=gain)(pupil, batch).said["cacr"].detach())
+        for gain in (1.0, 256.0)
+    )
+    assert abs(flat) < 1e-3 < 0.1 < abs(sharp)
+
+
 def test_batch_norms_learn_from_the_loss_and_not_from_attacks(pupil: Pupil, batch: Batch) -> None:
     norm = pupil.module.get_submodule("features.1")
     before = norm.running_mean.clone()  # type: ignore[operator, union-attr]

@@ -21,12 +21,14 @@ from models.training.recipes.rar import Rar
 class Contrast:
     """CE(f(x'), y) + weight · (CACR + WACR).
 
-    cacr, wacr: which of the terms count. points: of the four paths; attack_points: of the attack's.
-    bound, length: ℓ∞ grey levels.
+    cacr, wacr: which of the terms count. gain: of maps before CACR's softmaxes; 1, as released,
+    leaves them flat. points: of the four paths; attack_points: of the attack's. bound, length: ℓ∞
+    grey levels.
     """
 
     cacr: bool = True
     wacr: bool = True
+    gain: float = 1.0
     weight: float = 0.1
     points: int = 10
     attack_points: int = 3
@@ -48,7 +50,7 @@ class Contrast:
         there = attack.attacked(pupil, batch)
         loss = cross_entropy(pupil(there), batch.labels)
         seen = maps(pupil.calm, batch.pictures, there, batch.labels, self.points, pupil.parameters)
-        contrast = cacr(seen.true, seen.rival).mean()
+        contrast = cacr(seen.true, seen.rival, self.gain).mean()
         weighted = wacr(seen.base, seen.change).mean()
         terms = self.cacr * contrast + self.wacr * weighted
         said = {"cross_entropy": loss, "cacr": contrast, "wacr": weighted}
