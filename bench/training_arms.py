@@ -154,7 +154,7 @@ SETTINGS: Mapping[str, Setting] = {
         points=3,
         attack_points=1,
     ),
-    # More pictures and a larger weight, for the one claim that fashion-paths left untested.
+    # For the one claim that fashion-paths left untested: terms that act, and longer.
     "fashion-heavy": Setting(
         "slim",
         6,
@@ -164,7 +164,7 @@ SETTINGS: Mapping[str, Setting] = {
         rate=5e-3,
         paper=_paper(25.5, explained=16),
         arms=("pgd", *HEAVY),
-        take=1500,
+        take=1000,
         test=2000,
         points=3,
         attack_points=1,
@@ -187,7 +187,7 @@ SETTINGS: Mapping[str, Setting] = {
         batch=50,
         rate=5e-3,
         flip=True,
-        paper=_paper(8.0, certified=64),
+        paper=_paper(8.0, certified=32),
         arms=(
             "standard",
             "noise",
@@ -201,7 +201,7 @@ SETTINGS: Mapping[str, Setting] = {
             "spat",
             "spat-trades",
         ),
-        take=4000,
+        take=3000,
         test=2000,
     ),
 }
