@@ -23,7 +23,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import tradeoff_page
+from bench import tradeoff_page, tradeoff_picture
 from bench.attacked import top
 from bench.competitors import compared, share_kept
 from bench.drawn import Drawn, Subject, drawn, there
@@ -72,7 +72,7 @@ def main() -> None:
         record["curves"] = [curve for curve in curves if curve["runs"]]
         numbers.write_text(json.dumps(record, indent=1) + "\n")
     record = json.loads(numbers.read_text())
-    tradeoff_page.plot(record).savefig(chosen.out / "tradeoff.png", dpi=100)
+    tradeoff_picture.plot(record).savefig(chosen.out / "tradeoff.png", dpi=100)
     (chosen.out.parent / "tradeoff.md").write_text(tradeoff_page.page(record))
     console.print(f"wrote tradeoff.json and .png to {chosen.out}, tradeoff.md beside it")
 

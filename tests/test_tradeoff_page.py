@@ -6,6 +6,7 @@ import pytest
 
 from bench import tradeoff_page
 from bench.provenance import ROOT
+from bench.tradeoff_numbers import overlap
 
 RECORD = json.loads((ROOT / "docs" / "bench" / "tradeoff.json").read_text())
 RADII = RECORD["radii_in_scales"]
@@ -28,8 +29,8 @@ def test_the_best_is_ahead_of_every_sound_competitor_in_the_mean(row: str) -> No
     for curve in RECORD["curves"]:
         for number in RECORD["numbers"]:
             for place in range(len(RADII)):
-                ours = tradeoff_page.overlap(curve, "best", number, place)
-                assert ours >= tradeoff_page.overlap(curve, row, number, place)
+                ours = overlap(curve, "best", number, place)
+                assert ours >= overlap(curve, row, number, place)
 
 
 def test_overlaps_fall_with_the_radius() -> None:
