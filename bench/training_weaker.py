@@ -9,19 +9,17 @@ weights lie beside the record, and writes it into the record; what is known is n
 """
 
 import argparse
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.training import shuffled
 from bench.training_arms import SEEDS
+from bench.training_beside import add
 from models.data.dataset import Split
 from models.data.formats import load
 from models.examination.predictions import Pgd, right_after_pgd
 from models.loading import Network
-from models.registry import card
 
 SHARES = (0.125, 0.25)
 STEPS, PICTURES = 10, 300
@@ -35,18 +33,12 @@ def main() -> None:
     parser.add_argument("record", type=Path)
     parser.add_argument("--data", required=True, help="FORMAT:FOLDER, as for bench.training")
     chosen = parser.parse_args()
-    os.environ["AFFIDAVIT_MODELS"] = str(chosen.record.parent / "models")
-    record, beside = json.loads(chosen.record.read_text()), chosen.record.with_suffix(".weaker")
-    known = json.loads(beside.read_text()) if beside.exists() else {}
     test = shuffled(load(chosen.data).test).first(PICTURES)
-    for unit in record["units"]:
-        made = unit["examination"]
-        if made["weights"] not in known:
-            network = Network(_same(made))
-            known[made["weights"]] = weaker(network, test, record["setting"]["bound"])
-            beside.write_text(json.dumps(known))
-        unit["weaker"] = known[made["weights"]]
-    chosen.record.write_text(json.dumps(record, indent=1) + "\n")
+
+    def measure(network: Network, paper: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return weaker(network, test, paper["pgd"]["bound"])
+
+    add(chosen.record, "weaker", measure)
 
 
 def weaker(network: Network, test: Split, bound: float) -> list[dict[str, Any]]:
@@ -57,14 +49,6 @@ def weaker(network: Network, test: Split, bound: float) -> list[dict[str, Any]]:
         left = right_after_pgd(network, test, pgd, int(SEEDS[0], 16))
         made.append({"share": share, "pictures": len(test), "accuracy": float(left.mean())})
     return made
-
-
-def _same(made: Mapping[str, Any]) -> Any:
-    """The card of the examined network. Raises ValueError where it has become another."""
-    known = card(made["model"])
-    if known.weights != made["weights"]:
-        raise ValueError(f"{known.name} has weights {known.weights}; examined: {made['weights']}")
-    return known
 
 
 if __name__ == "__main__":

@@ -85,6 +85,15 @@ def test_each_measure_knows_its_pictures(measure: str, count: int) -> None:
     assert pictures({"units": [unit("pgd", "1", 0.9, 0.5)]}, measure) == count
 
 
+def test_certificates_of_more_pictures_count_instead() -> None:
+    units = [unit("standard", "1", 0.9, 0.5), unit("noise", "1", 0.9, 0.5)]
+    for each, overlap in zip(units, (0.2, 0.5), strict=True):
+        few = each["examination"]["certified"]
+        each["certified"] = few | {"pictures": 640, "overlap": [overlap, 0.1]}
+    assert pictures({"units": units}, "certified overlap at 0.1") == 640
+    assert "| `noise` | +0.300 | +0.300 |" in raised({"units": units})
+
+
 def test_differences_are_paired_by_seed() -> None:
     seeds = (("1", 0.5, 0.4), ("2", 0.7, 0.55))
     units = [unit("sat-guided", seed, 0.9, ours) for seed, ours, _ in seeds]
