@@ -46,5 +46,5 @@ def test_a_network_is_measured_once(tmp_path: Path) -> None:
 
 def test_another_network_is_refused(tmp_path: Path) -> None:
     path = record(tmp_path, "0" * 64)
-    with pytest.raises(ValueError, match="digits-tiny has weights .*; examined: 0000"):
+    with pytest.raises(ValueError, match=r"digits-tiny has weights .*; examined: 0000"):
         add(path, "deeper", lambda network, paper: 0)
