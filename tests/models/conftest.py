@@ -15,9 +15,11 @@ from torch import nn
 
 from certify.plan import Plan, Recipe
 from models import images
+from models.lanes import Piece
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
+from tests.models.mixtures import Kind, digests, mixed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -59,6 +61,24 @@ def plan(tiny: Network, digit: NDArray[np.uint8]) -> Plan:
     key = "000102030405060708090a0b0c0d0e0f"
     name, weights = tiny.card.name, tiny.card.weights
     return Plan(name, weights, images.digest(digit), 16, 16, 3, 3, recipe, key)
+
+
+@pytest.fixture(scope="module")
+def kinds(digits: NDArray[np.uint8], plan: Plan) -> list[Kind]:
+    """Requests that differ in all that may."""
+    return mixed(digits, plan)
+
+
+@pytest.fixture(scope="module")
+def pieces(kinds: list[Kind]) -> list[Piece]:
+    """One of each kind, of different lengths."""
+    return [kind(7, 7 + 9 * number) for number, kind in enumerate(kinds)]
+
+
+@pytest.fixture(scope="module")
+def wanted(sampler: Sampler, pieces: list[Piece]) -> list[str]:
+    """Digests of their evidence by the plain sampler."""
+    return digests(sampler.draw_together(pieces))
 
 
 @pytest.fixture

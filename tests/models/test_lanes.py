@@ -1,6 +1,5 @@
 """Batches of several requests: dealt out full, and each piece's evidence is what it is alone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ from models.lanes import Piece, batches, company
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
+from tests.models.mixtures import Kind, about
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 ON_DIGITS = card("digits-tiny").attributions
@@ -46,34 +46,6 @@ def test_batches_hold_every_sample_once_in_order_and_are_full_but_the_last(
     assert all(n == lanes for n in used[:-1]) and all(0 < n <= lanes for n in used[-1:])
 
 
-def about(
-    digits: NDArray[np.uint8], plan: Plan, digit: int, **recipe: object
-) -> Callable[..., Piece]:
-    """Makes pieces about another digit, of another key, for its own class."""
-    changed = replace(plan.recipe, **recipe)  # type: ignore[arg-type]
-    own = replace(
-        plan,
-        image=images.digest(digits[digit]),
-        target=digit,
-        key=f"{digit:032x}",
-        recipe=changed,
-    )
-    return lambda start, stop: Piece(own, digits[digit], start, stop)
-
-
-@pytest.fixture(scope="module")
-def kinds(digits: NDArray[np.uint8], plan: Plan) -> list[Callable[..., Piece]]:
-    """Requests that differ in all that may: picture, target, key, noise, cell, votes, score."""
-    return [
-        about(digits, plan, 0),
-        about(digits, plan, 1, scale=0.5),
-        about(digits, plan, 2, cell=4, votes=3),
-        about(digits, plan, 3, law="laplace", shape=1),
-        about(digits, plan, 4, score="linear"),
-        about(digits, plan, 5, cell=1, votes=40, law="generalized_normal", shape=4),
-    ]
-
-
 @settings(max_examples=15, deadline=None)
 @given(
     asked=st.lists(
@@ -81,7 +53,7 @@ def kinds(digits: NDArray[np.uint8], plan: Plan) -> list[Callable[..., Piece]]:
     )
 )
 def test_any_mix_in_any_order_gives_each_piece_what_it_gets_alone(
-    asked: list[tuple[int, int, int]], sampler: Sampler, kinds: list[Callable[..., Piece]]
+    asked: list[tuple[int, int, int]], sampler: Sampler, kinds: list[Kind]
 ) -> None:
     pieces = [kinds[kind](start, start + count) for kind, start, count in asked]
     together = sampler.draw_together(pieces)
@@ -101,7 +73,7 @@ def test_low_precision_mixes_as_well(
 
 
 def test_a_batch_of_many_requests_takes_one_pass(
-    sampler: Sampler, kinds: list[Callable[..., Piece]], monkeypatch: pytest.MonkeyPatch
+    sampler: Sampler, kinds: list[Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
     real = ATTRIBUTIONS["gradient"].with_logits
