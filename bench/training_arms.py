@@ -101,10 +101,10 @@ class Setting:
     attack_points: int = 0
 
 
-def _paper(bound: float, explained: int = 12, certified: int = 24) -> Paper:
+def _paper(bound: float, explained: int = 12, certified: int = 24, attacked: int = 500) -> Paper:
     """What an hour of one core allows to be asked of all networks together."""
     return Paper(
-        attacked=500,
+        attacked=attacked,
         explained=explained,
         certified=certified,
         samples=400,
@@ -187,7 +187,7 @@ SETTINGS: Mapping[str, Setting] = {
         batch=50,
         rate=5e-3,
         flip=True,
-        paper=_paper(8.0, certified=32),
+        paper=_paper(8.0, certified=32, attacked=1000),
         arms=(
             "standard",
             "noise",

@@ -129,8 +129,8 @@ def measured(record: Record) -> Measured:
 
 
 def examined(unit: Mapping[str, Any]) -> dict[str, Any]:
-    """What was measured of a network, with the certificates of more pictures where there are."""
-    deeper = {"certified": unit["certified"]} if "certified" in unit else {}
+    """What was measured of a network, over more pictures where that was done."""
+    deeper = {name: unit[name] for name in ("pgd", "certified") if name in unit}
     return {**unit["examination"], **deeper}
 
 

@@ -85,12 +85,15 @@ def test_each_measure_knows_its_pictures(measure: str, count: int) -> None:
     assert pictures({"units": [unit("pgd", "1", 0.9, 0.5)]}, measure) == count
 
 
-def test_certificates_of_more_pictures_count_instead() -> None:
+def test_what_was_asked_of_more_pictures_counts_instead() -> None:
     units = [unit("standard", "1", 0.9, 0.5), unit("noise", "1", 0.9, 0.5)]
     for each, overlap in zip(units, (0.2, 0.5), strict=True):
         few = each["examination"]["certified"]
         each["certified"] = few | {"pictures": 640, "overlap": [overlap, 0.1]}
+        each["pgd"] = {"pictures": 5000, "accuracy": 0.25}
     assert pictures({"units": units}, "certified overlap at 0.1") == 640
+    assert pictures({"units": units}, PGD) == 5000
+    assert "| 0.500 | 0.250 |" in table({"units": units})
     assert "| `noise` | +0.300 | +0.300 |" in raised({"units": units})
 
 
