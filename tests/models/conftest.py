@@ -15,11 +15,14 @@ from torch import nn
 
 from certify.plan import Plan, Recipe
 from models import images
+from models.data.dataset import DataSet
+from models.data.formats import load
 from models.lanes import Piece
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
 from tests.models.mixtures import Kind, digests, mixed
+from tests.models.short_runs import DIGITS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -61,6 +64,12 @@ def plan(tiny: Network, digit: NDArray[np.uint8]) -> Plan:
     key = "000102030405060708090a0b0c0d0e0f"
     name, weights = tiny.card.name, tiny.card.weights
     return Plan(name, weights, images.digest(digit), 16, 16, 3, 3, recipe, key)
+
+
+@pytest.fixture(scope="session")
+def data() -> DataSet:
+    """The digits that networks are trained on."""
+    return load(DIGITS)
 
 
 @pytest.fixture(scope="module")

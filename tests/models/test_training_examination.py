@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from torch import nn
 
 from models.attacks.plain import Strength
 from models.data.dataset import DataSet, Split
-from models.data.formats import load
 from models.evaluation.robustness import Attacks
 from models.examination.certificates import FAILURE, RADII, certified
 from models.examination.explanations import MEASURES, Subjects, explanations
@@ -24,13 +22,7 @@ from models.examination.report import Paper, Unexaminable, examine, numbers
 from models.loading import Network
 from models.training.draws import Draws, Purpose
 
-DIGITS = f"digits:{Path(__file__).parents[2] / 'examples' / 'digits'}"
 QUICK = Strength(steps=2, restarts=1)
-
-
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return load(DIGITS)
 
 
 @pytest.fixture

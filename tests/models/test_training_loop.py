@@ -1,6 +1,6 @@
-"""The loop: interrupted is uninterrupted, bit for bit; what comes out is served as it is."""
+"""The loop: interrupted is uninterrupted, bit for bit; a step is a function of its number."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,49 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from models import registry
 from models.data.dataset import DataSet, Split
-from models.data.formats import load
-from models.loading import Network
-from models.registry import BadCard
-from models.sampling import Sampler
-from models.training.assignment import SCHEDULES, Assignment, Unwanted
+from models.training.assignment import Unwanted
 from models.training.augment import Augmentation
 from models.training.checkpoint import BadCheckpoint
 from models.training.draws import Draws
 from models.training.initial import initialise
 from models.training.loop import CHECKPOINT, Diverged, Run, Seen, drawn
-from models.training.publication import Listing, accuracy, cell, publish
-
-DIGITS = f"digits:{Path(__file__).parents[2] / 'examples' / 'digits'}"
-SHORT = Assignment(
-    recipe="pgd",
-    data=DIGITS,
-    architecture="tiny",
-    epochs=2,
-    batch=32,
-    rate=1e-2,
-    pad=1,
-    take=100,
-    settings={"steps": "2", "bound": "16"},
-)
+from tests.models.short_runs import SHORT
 
 
 class Interrupted(Exception):
     """Stands for a lost machine."""
-
-
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return load(DIGITS)
-
-
-@pytest.fixture
-def no_cards() -> Iterator[None]:
-    """Cards are read once in a process; here they are read anew, before and after."""
-    registry.cards.cache_clear()
-    yield
-    registry.cards.cache_clear()
 
 
 def interrupt_after(step: int) -> Callable[[Seen], None]:
@@ -110,18 +79,6 @@ def test_a_checkpoint_of_another_run_is_refused(data: DataSet, tmp_path: Path) -
     changed = replace(data, train=Split(data.train.pictures, data.train.labels[::-1].copy()))
     with pytest.raises(BadCheckpoint, match="is of another run"):
         Run(replace(SHORT, epochs=1), changed, tmp_path).train()
-
-
-def test_the_teacher_is_part_of_the_run(
-    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = {"source": "guided_backprop", "teacher": "digits-tiny"}
-    taught = replace(SHORT, recipe="sat", settings=settings)
-    before = taught.digest(data.digest)
-    other = replace(registry.card("digits-tiny"), weights="0" * 64)
-    monkeypatch.setattr("models.training.assignment.card", lambda name: other)
-    assert taught.digest(data.digest) != before
-    assert SHORT.teacher == ""
 
 
 def test_a_damaged_checkpoint_is_refused(data: DataSet, tmp_path: Path) -> None:
@@ -190,113 +147,9 @@ def test_initial_weights_have_the_variance_of_he() -> None:
         initialise(nn.Bilinear(2, 2, 2), 5)
 
 
-@pytest.mark.parametrize("name", list(SCHEDULES))
-def test_rates_stay_within_the_largest(name: str) -> None:
-    rates = [SCHEDULES[name]((step + 1) / 200) for step in range(200)]
-    assert max(rates) == pytest.approx(1.0) and min(rates) >= 0
-    assert name == "constant" or rates[-1] < 0.02
-
-
-@pytest.mark.parametrize(
-    ("change", "rule"),
-    [
-        ({"recipe": "magic"}, "recipe is 'magic'; it must be one of standard, noise, pgd"),
-        ({"epochs": 0}, "epochs is 0; it must be positive"),
-        ({"key": "xyz"}, "key is 'xyz'; it must be 32 lower-case hexadecimal digits"),
-        (
-            {"settings": {"radius": "3"}},
-            "setting is 'radius'; it must be a parameter of pgd: bound",
-        ),
-        ({"settings": {"steps": "many"}}, "setting steps is 'many'; it must be int, like 10"),
-        ({"schedule": "random"}, "schedule is 'random'; it must be one of constant, cosine"),
-        (
-            {"recipe": "spat", "settings": {"flips": "yes"}},
-            "setting flips is 'yes'; it must be bool, like False",
-        ),
-        (
-            {"recipe": "sat", "settings": {"source": "x"}},
-            "sat: source is 'x'; it must be one of annotation",
-        ),
-        ({"recipe": "noise", "settings": {"scales": "a,b"}}, "it must be numbers, with commas"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused(change: dict[str, object], rule: str) -> None:
-    with pytest.raises(Unwanted, match=rule):
-        replace(SHORT, **change)  # type: ignore[arg-type]
-
-
-def test_settings_are_parsed_by_their_kind() -> None:
-    noise = replace(SHORT, recipe="noise", settings={"scales": "0,0.25"}).made()
-    assert noise.scales == (0.0, 0.25)  # type: ignore[attr-defined]
-    assert replace(SHORT, recipe="spat", settings={"flips": "true"}).made().flips is True  # type: ignore[attr-defined]
-
-
 def test_an_architecture_must_take_the_pictures(data: DataSet, tmp_path: Path) -> None:
     with pytest.raises(Unwanted, match="architecture is 'vgg'; it must be one of efficientnet"):
         Run(replace(SHORT, architecture="vgg"), data, tmp_path)
     large = Split(np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, np.int64))
     with pytest.raises(Unwanted, match="tiny does not take pictures of 32×32"):
         Run(SHORT, replace(data, train=large, test=large), tmp_path)
-
-
-def test_what_was_trained_is_served(
-    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cards: None
-) -> None:
-    """Four epochs, a card, the registry, and a look as the service takes it."""
-    asked = replace(SHORT, recipe="standard", settings={}, epochs=4, take=0, pad=0)
-    trained = Run(asked, data, tmp_path / "run").train()
-    listing, folder = Listing("digits-mine", 'Mine, "quoted"', "CC0"), tmp_path / "models"
-    card = publish(listing, asked, data, trained, folder)
-    monkeypatch.setenv("AFFIDAVIT_MODELS", str(folder))
-    assert "digits-mine" in registry.cards() and "digits-tiny" in registry.cards()
-    served = registry.card("digits-mine")
-    assert served == card and served.title == 'Mine, "quoted"'
-    network = Network(served)
-    reached = accuracy(network, data.test)
-    assert reached > 0.9
-    assert served.accuracy.startswith(f"{reached:.3f} of 360 test pictures; under noise of scale")
-    seen = Sampler(network).look(data.test.pictures[0])
-    assert seen.map.shape == (16, 16) and seen.map.max() > 0
-    assert asked.key in served.origin and data.digest[:16] in served.origin
-    calm = trained.module.eval()(
-        (torch.from_numpy(data.test.pictures[:4]).permute(0, 3, 1, 2) - 127.5) / 127.5
-    )
-    ours = network(torch.from_numpy(data.test.pictures[:4]).float())
-    assert torch.allclose(calm, ours, atol=1e-4)
-
-
-def test_names_of_models_are_judged() -> None:
-    with pytest.raises(Unwanted, match="name is 'My model'; it must be small letters"):
-        Listing("My model")
-    with pytest.raises(Unwanted, match="name is 'digits-tiny'; that model comes with the project"):
-        Listing("digits-tiny")
-
-
-@pytest.mark.parametrize(("side", "expected"), [(16, 2), (28, 4), (32, 4), (64, 8), (224, 28)])
-def test_cells_divide_the_picture(side: int, expected: int) -> None:
-    assert side % cell(side) == 0 and cell(side) == expected
-
-
-def test_operators_cards_must_not_take_our_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cards: None
-) -> None:
-    (tmp_path / "digits-tiny.toml").write_text("")
-    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path))
-    with pytest.raises(BadCard, match="a model 'digits-tiny' comes with the project"):
-        registry.cards()
-    registry.cards.cache_clear()
-    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path / "none"))
-    with pytest.raises(BadCard, match="it must be a folder of model cards"):
-        registry.cards()
-
-
-@pytest.mark.parametrize("text", ["name = ", 'name = "mine"\n', "classes = 3\n", "\xff"])
-def test_a_bad_card_of_the_operators_is_named(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cards: None
-) -> None:
-    (tmp_path / "mine.toml").write_bytes(text.encode("latin-1"))
-    monkeypatch.setenv("AFFIDAVIT_MODELS", str(tmp_path))
-    with pytest.raises(
-        BadCard, match=r"model card .*mine.toml (is bad: .+|lacks the field 'classes')"
-    ):
-        registry.cards()

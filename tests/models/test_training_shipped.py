@@ -8,18 +8,12 @@ import pytest
 
 from models import registry
 from models.data.dataset import DataSet
-from models.data.formats import load
 from models.examination.predictions import Pgd, right, right_after_pgd
 from models.loading import Network
 from models.training.assignment import Assignment
 from models.training.publication import accuracy
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def data() -> DataSet:
-    return load(f"digits:{ROOT / 'examples' / 'digits'}")
 
 
 @pytest.fixture
