@@ -1,46 +1,24 @@
-"""What goes into one message: full batches of several jobs, where nobody pays for another."""
+"""What goes into one message: full batches of several jobs, in whose turn, and how much of them."""
 
-import asyncio
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.lanes import company
-from service.chunks import Pace, Work, pieces
+from service.chunks import Pace, Work
 from service.dispatch import Dispatch, message
 from service.messages import (
     MOST_TOGETHER,
-    Array,
     Average,
     Draw,
-    Drawn,
-    DrawnTogether,
-    Failure,
     Look,
-    Ready,
     Together,
 )
-from service.pool import TooLittleMemory, WorkFailed, WorkRefused
-from service.schedule import MOST_LOSSES, QUICK_IN_A_ROW, QUICK_TURNS
-from tests.service.fake_worker import BROKEN, HUGE, IMAGE, LARGE, ROOM, Fake, plan
-
-PICTURE = Array.of(IMAGE)
-LANES = 8
-READY = Ready(1, "cpu", 1, ())
-
-
-def drawing(dispatch, samples, start=0, target=0, **recipe):
-    """A job of so many samples, cut as the pool cuts them."""
-    plan_ = plan(target, lanes=recipe.pop("lanes", LANES), model=recipe.pop("model", "fake"))
-    plan_ = replace(plan_, recipe=replace(plan_.recipe, **recipe))
-    return dispatch.begin(pieces(Draw, plan_, PICTURE, start, start + samples, dispatch.pace))
-
-
-def sizes(shares):
-    return [share.request.stop - share.request.start for share in shares]
+from service.schedule import QUICK_IN_A_ROW, QUICK_TURNS
+from tests.service.drawings import LANES, PICTURE, drawing, sizes, work_off
+from tests.service.fake_worker import plan
 
 
 def test_what_a_job_leaves_of_its_last_batch_goes_to_those_who_wait():
@@ -149,144 +127,6 @@ def test_what_may_differ_within_a_message(other):
     shares = dispatch.next()
     assert sizes(shares) == [3, 5] and dispatch.next() == ()
     assert message(shares) == Together(tuple(share.request for share in shares))
-
-
-def answer(request):
-    """What a worker with the fake network says."""
-    try:
-        if isinstance(request, Together):
-            return DrawnTogether(tuple(map(drawn, request.draws)))
-        return drawn(request) if isinstance(request, Draw) else READY
-    except ValueError as error:
-        return Failure("refused", str(error))
-    except RuntimeError as error:
-        return Failure("memory" if "memory" in str(error) else "error", str(error))
-
-
-def drawn(draw):
-    return Drawn.of(Fake().draw(draw.plan, IMAGE, draw.start, draw.stop))
-
-
-def work_off(dispatch, most=100):
-    """Answer everything; how many messages were of several draws, and how many of one."""
-    told = Counter()
-    while most and (shares := dispatch.next()):
-        dispatch.answered(shares, answer(message(shares)), "worker")
-        told[len(shares) > 1] += 1
-        most -= 1
-    return told
-
-
-async def samples(job):
-    """How many samples a job's caller gets."""
-    total = 0
-    while not job.finished:
-        _, reply = await job.read()
-        total += reply.evidence().samples
-    return total
-
-
-@pytest.mark.parametrize(
-    ("guilty", "error"), [(BROKEN, WorkFailed), (2, WorkRefused), (HUGE, TooLittleMemory)]
-)
-def test_a_request_that_fails_among_others_fails_alone(guilty, error):
-    async def story():
-        dispatch = Dispatch(Pace())
-        jobs = [drawing(dispatch, 3), drawing(dispatch, 3, target=guilty), drawing(dispatch, 13)]
-        told = work_off(dispatch)
-        with pytest.raises(error):
-            await samples(jobs[1])
-        return await samples(jobs[0]), await samples(jobs[2]), told
-
-    first, last, told = asyncio.run(story())
-    assert (first, last) == (3, 13) and told[True] >= 1
-
-
-def test_memory_that_does_not_suffice_for_a_chunk_of_several_halves_that_of_the_one():
-    async def story():
-        dispatch = Dispatch(Pace())
-        dispatch.pace.observe(Draw(plan(lanes=4), PICTURE, 0, 4000), 4.0)
-        large = drawing(dispatch, 30, target=LARGE, lanes=4)
-        small = drawing(dispatch, 2, lanes=4)
-        shares = dispatch.next()
-        assert sizes(shares) == [30, 2]
-        dispatch.answered(shares, answer(message(shares)), "worker")
-        work_off(dispatch)
-        most = dispatch.pace.batches(plan(LARGE), 10**6)
-        return await samples(large), await samples(small), most
-
-    assert asyncio.run(story())[:2] == (30, 2)
-    assert asyncio.run(story())[2] * 4 <= ROOM
-
-
-def test_a_request_that_costs_its_worker_takes_nobody_along():
-    """The one that kills is given up; those whom it travelled with lose nothing."""
-
-    async def story():
-        dispatch, gone = Dispatch(Pace()), WorkFailed("gone")
-        jobs = [drawing(dispatch, 3), drawing(dispatch, 40, target=1), drawing(dispatch, 13)]
-        losses = 0
-        while shares := dispatch.next():
-            if any(share.job is jobs[1] for share in shares):
-                dispatch.lost(shares, gone)
-                losses += 1
-            else:
-                dispatch.answered(shares, answer(message(shares)), "worker")
-        with pytest.raises(WorkFailed, match="gone"):
-            await samples(jobs[1])
-        return losses, await samples(jobs[0]), await samples(jobs[2])
-
-    assert asyncio.run(story()) == (MOST_LOSSES, 3, 13)
-
-
-def test_a_worker_that_is_lost_counts_once_for_a_job_with_several_draws_in_its_message():
-    async def story():
-        dispatch = Dispatch(Pace())
-        drawing(dispatch, 3)
-        job = drawing(dispatch, 24)
-        work_off(dispatch, 1)
-        shares = dispatch.next()
-        assert [share.job for share in shares] == [job, job] and sizes(shares) == [3, 5]
-        for _ in range(MOST_LOSSES - 1):
-            dispatch.lost(shares, WorkFailed("gone"))
-            shares = dispatch.next()
-        dispatch.answered(shares, answer(message(shares)), "w")
-        work_off(dispatch)
-        return await samples(job)
-
-    assert asyncio.run(story()) == 24
-
-
-def test_who_is_cancelled_leaves_the_message_of_the_others_as_it_is():
-    async def story():
-        dispatch = Dispatch(Pace())
-        jobs = [drawing(dispatch, 3), drawing(dispatch, 5), drawing(dispatch, 9)]
-        shares = dispatch.next()
-        dispatch.end(jobs[1])
-        assert jobs[1] not in [share.job for share in dispatch.next()]
-        dispatch.answered(shares, answer(message(shares)), "worker")
-        return sizes(shares), await jobs[0].read()
-
-    (first, second), (_, reply) = asyncio.run(story())
-    assert (first, second) == (3, 5) and reply.evidence().samples == 3
-
-
-def test_who_is_cancelled_in_the_middle_of_a_request_hands_out_no_rest_of_it():
-    dispatch = Dispatch(Pace())
-    drawing(dispatch, 3)
-    long = drawing(dispatch, 80)
-    assert sizes(dispatch.next()) == [3, 5] and long.waiting
-    dispatch.end(long)
-    assert not long.waiting and dispatch.next() == ()
-
-
-def test_an_answer_to_something_else_is_none():
-    dispatch = Dispatch(Pace())
-    drawing(dispatch, 3)
-    drawing(dispatch, 5)
-    shares = dispatch.next()
-    dispatch.answered(shares, READY, "worker")
-    assert [len(dispatch.next()) for _ in range(3)] == [1, 1, 0]
 
 
 def test_strict_requests_have_no_lane_to_give():
