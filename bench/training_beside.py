@@ -6,7 +6,7 @@ on, and what is known is not measured again when the record has been put togethe
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from models.registry import Card, card
 Measure = Callable[[Network, Mapping[str, Any]], Any]
 
 
-def add(path: Path, name: str, measure: Measure) -> None:
-    """Write what `measure` finds into every unit of the record, as `name`.
+def add(path: Path, name: str, measure: Measure, arms: Collection[str] = ()) -> None:
+    """Write what `measure` finds into every unit of the record, as `name`; of `arms` alone, if any.
 
     Looks for networks in the folder `models` beside the record. Raises ValueError where one of them
     is not that which was examined.
@@ -28,6 +28,8 @@ def add(path: Path, name: str, measure: Measure) -> None:
     known = json.loads(beside.read_text()) if beside.exists() else {}
     for unit in record["units"]:
         made = unit["examination"]
+        if arms and unit["arm"] not in arms and made["weights"] not in known:
+            continue
         if made["weights"] not in known:
             known[made["weights"]] = measure(Network(_same(made)), made["paper"])
             beside.write_text(json.dumps(known))

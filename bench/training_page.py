@@ -10,7 +10,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ CLEAN, PGD = "clean accuracy", "accuracy after PGD"
 IG_TOP, IG_ORDER = (f"integrated_gradients, top_k: {name}" for name in ("top_k", "kendall"))
 OVERLAP, COST = "certified overlap at 0.1", "seconds to train"
 EIGHTH, QUARTER = "accuracy after PGD at 0.125", "accuracy after PGD at 0.25"
+MORE = ", over more pictures"  # by bench.training_deeper
 COLUMNS: Mapping[str, str] = {
     "clean": CLEAN,
     "PGD, ε/8": EIGHTH,
@@ -32,6 +33,8 @@ COLUMNS: Mapping[str, str] = {
     "gradient, top-k": "gradient, top_k: top_k",
     "IG, top-k": IG_TOP,
     "IG, τ": IG_ORDER,
+    "IG, top-k of more": IG_TOP + MORE,
+    "IG, τ of more": IG_ORDER + MORE,
     "certified radius": "certified radius of the prediction",
     "overlap at 0.1": OVERLAP,
     "at 0.25": "certified overlap at 0.25",
@@ -124,6 +127,8 @@ def measured(record: Record) -> Measured:
         values = dict(numbers(examined(unit))) | {COST: unit["cost"]}
         for each in unit.get("weaker", ()):
             values[f"accuracy after PGD at {each['share']:g}"] = each["accuracy"]
+        more = numbers({"maps": unit.get("maps", {})})
+        values |= {name + MORE: value for name, value in more}
         made.setdefault(unit["arm"], {})[unit["seed"]] = values
     return made
 
@@ -182,16 +187,29 @@ def findings(record: Record) -> list[Finding]:
     """Every claim that has both its arms, with the seeds that both were trained for."""
     known, made = measured(record), []
     for claim in CLAIMS:
-        if {claim.arm, claim.control} <= set(known) and _everywhere(claim.measure, known):
+        if (asked := _asked(claim, known)) is not None:
             seeds = [seed for seed in known[claim.arm] if seed in known[claim.control]]
-            differences = tuple(_difference(claim, known, seed) for seed in seeds)
-            counted = pictures(record, claim.measure)
+            differences = tuple(_difference(asked, known, seed) for seed in seeds)
+            counted = pictures(record, asked.measure)
             made += [Finding(claim, differences, counted)] if differences else []
     return made
 
 
+def _asked(claim: Claim, known: Measured) -> Claim | None:
+    """The claim over more pictures where both arms have them, as it is where both have that."""
+    if not {claim.arm, claim.control} <= set(known):
+        return None
+    pair = {name: known[name] for name in (claim.arm, claim.control)}
+    for measure in (claim.measure + MORE, claim.measure):
+        if _everywhere(measure, pair):
+            return replace(claim, measure=measure)
+    return None
+
+
 def pictures(record: Record, measure: str) -> int:
     """Over how many pictures a measure is a mean."""
+    if measure.endswith(MORE):
+        return min(int(unit["maps"]["pictures"]) for unit in record["units"] if "maps" in unit)
     one = record["units"][0]
     if measure in (EIGHTH, QUARTER):
         return int(one["weaker"][0]["pictures"])

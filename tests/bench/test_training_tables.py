@@ -97,6 +97,19 @@ def test_what_was_asked_of_more_pictures_counts_instead() -> None:
     assert "| `noise` | +0.300 | +0.300 |" in raised({"units": units})
 
 
+def test_maps_of_more_pictures_decide_a_claim_where_both_arms_have_them() -> None:
+    units = [unit(arm, "1", 0.9, 0.5) for arm in ("cacr-wacr", "ig-sum-norm", "pgd")]
+    for each, kept in zip(units[:2], (0.75, 0.5), strict=True):
+        means = {"top_k": kept, "kendall": 0.5}
+        each["maps"] = {"pictures": 200, "k": 78, "integrated_gradients": {"top_k": means}}
+    found = {each.claim.words: each for each in findings({"units": units})}
+    ours = found["CACR + WACR keep more of IG's top k"]
+    assert (ours.differences, ours.pictures) == ((0.25,), 200)
+    few = found["IG-SUM-NORM keeps more of IG's top k than PGD training"]
+    assert (few.differences, few.pictures) == ((0.0,), 12)
+    assert "of more" not in table({"units": units}) and "of more" in table({"units": units[:2]})
+
+
 def test_differences_are_paired_by_seed() -> None:
     seeds = (("1", 0.5, 0.4), ("2", 0.7, 0.55))
     units = [unit("sat-guided", seed, 0.9, ours) for seed, ours, _ in seeds]
