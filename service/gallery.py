@@ -14,6 +14,7 @@ from service.base_maps import DEFAULT
 from service.marks import Cells
 from service.pictures import Legend
 from service.pipeline import Certified, Explained
+from service.scenes import Scene
 
 TITLES = {
     "dance": "How far the map of {label} moves over decoys of the picture",
@@ -50,7 +51,12 @@ def overlay(done: Certified) -> bytes:
 
 
 def regions(done: Certified) -> bytes:
-    """Certified important, undecided and certified unimportant regions, as PNG.
+    """Certified important, undecided and certified unimportant regions, as PNG; see `scene`."""
+    return scene(done).draw()
+
+
+def scene(done: Certified) -> Scene:
+    """Certified important, undecided and certified unimportant regions, still to be drawn.
 
     Certified within the radius that answers the question; within any radius at all where that is 0.
     """
@@ -67,7 +73,7 @@ def regions(done: Certified) -> bytes:
         ("confidence", wording.confidence(question.failure_probability)),
     )
     legend = Legend(f"What stays important for {_label(done)}", facts, tuple(_claim(done)))
-    return pictures.png(pictures.regions(done.subject.picture, cells, legend))
+    return Scene(done.subject.picture, cells, legend)
 
 
 def _claim(done: Certified) -> Sequence[str]:

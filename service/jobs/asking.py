@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers
+from service import answers, scenes
 from service.attendance import Gone, attended
 from service.context import Service
 from service.jobs import record as records
@@ -13,10 +13,12 @@ from service.jobs import resources
 from service.jobs.record import Record
 from service.jobs.running import SetAside
 from service.jobs.states import FINAL
-from service.negotiation import EVENTS, JSON
+from service.negotiation import EVENTS, JSON, PNG
 from service.pipeline import Certified
 from service.preferences import Preferences
 from service.problems import MEDIA_TYPE, Problem, ProblemError, fault, refuse
+from service.proving import proving
+from service.scenes import SCENE
 from service.store import jobs
 from service.store.jobs import Head
 
@@ -70,7 +72,7 @@ async def attached(
     except asyncio.CancelledError:
         service.runner.drop(running)
         raise
-    body = await asyncio.to_thread(answers.certificate, done, kind, service.signer)
+    body = await proving(answers.certificate, done, kind, service.signer)
     return Response(body, media_type=kind, headers=wish.applied)
 
 
@@ -88,9 +90,12 @@ async def certificate(service: Service, job: str, owner: str, kind: str) -> Resp
     if head.state == "failed" and head.problem is not None:
         problem = Problem.model_validate_json(head.problem)
         return Response(head.problem, status_code=problem.status, media_type=MEDIA_TYPE)
-    body = await service.store.do(jobs.result, job, kind) if head.state == "done" else None
+    kept = SCENE if kind == PNG else kind
+    body = await service.store.do(jobs.result, job, kept) if head.state == "done" else None
     if body is None:
         raise _not_done(head, service.settings.retry_after_seconds)
+    if kept == SCENE:
+        body = await asyncio.to_thread(scenes.unpack(body).draw)
     return Response(body, media_type=kind)
 
 

@@ -12,14 +12,16 @@ from contextlib import aclosing
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from certify.gathering import gathered
-from service import answers
+from service import answers, gallery
 from service.failures import as_problem
 from service.jobs import record as records
 from service.jobs.running import Running, Taken
 from service.keys import Signer
-from service.negotiation import JSON, NPY, PNG
+from service.negotiation import JSON, NPY
 from service.pipeline import Certified, certify
 from service.pool import Pool, WorkerLost
+from service.proving import proving
+from service.scenes import SCENE
 from service.settings import Settings
 from service.store import jobs
 from service.store.store import Store
@@ -127,7 +129,7 @@ class Work:
         await self.save(running)
         async with running.lock:
             if running.kept:
-                results = await asyncio.to_thread(self._results, certified)
+                results = await proving(self._results, certified)
                 point, finish = running.point(), jobs.finish
                 held = await self._insist(
                     lambda now: self.store.do(
@@ -139,8 +141,9 @@ class Work:
             running.settle(certified)
 
     def _results(self, certified: Certified) -> dict[str, bytes]:
-        kinds = (JSON, PNG, NPY)
-        return {kind: answers.certificate(certified, kind, self._signer) for kind in kinds}
+        kinds = (JSON, NPY)
+        made = {kind: answers.certificate(certified, kind, self._signer) for kind in kinds}
+        return {**made, SCENE: gallery.scene(certified).pack()}
 
     async def _insist(self, attempt: Callable[[float], Awaitable[bool]]) -> bool:
         """What `attempt` gives, as soon as the store is there."""

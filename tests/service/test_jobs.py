@@ -49,6 +49,17 @@ def test_a_job_is_accepted_at_once_and_ends_in_the_undisturbed_document(
     assert png.content.startswith(b"\x89PNG") and npy.content.startswith(b"\x93NUMPY")
 
 
+def test_the_picture_of_a_job_is_the_one_that_was_asked_for(tell: Any) -> None:
+    async def story(caller: Caller) -> Any:
+        accepted = await caller.certify(LATER, pictures=True)
+        done = await caller.until(accepted.headers["location"], "done")
+        later = await caller.http.get(done["certificate"], headers={"accept": "image/png"})
+        return later.content, (await caller.job(done["certificate"]))["pictures"]["regions"]
+
+    drawn_later, drawn_at_once = tell(story)
+    assert drawn_later == base64.b64decode(drawn_at_once)
+
+
 def test_what_is_ready_in_time_is_answered_as_ever(tell: Any) -> None:
     async def story(caller: Caller) -> Any:
         waited = await caller.certify({"prefer": "wait=20"})
