@@ -26,40 +26,14 @@ LIMIT_MIB, PROMISED_SECONDS = 1024, 10.0
 def page(record: dict[str, Any]) -> str:
     """The document, from its numbers alone."""
     counted, voted = record["sizes"]
-    samples = record["samples"]
-    packed = samples * -(-counted["features"] // 8)
-    pairs_there, pairs_here = (_pairs(size["features"]) for size in (counted, voted))
-    counting = voted["steps"]["profile"]["parts"]["pairs counted"] * pairs_there / pairs_here
-    gather, slow = (voted["steps"][name] for name in ("gather", "one_by_one"))
     return TEXT.format(
-        samples=_grouped(samples),
-        features=_grouped(counted["features"]),
-        side=round(counted["features"] ** 0.5),
+        samples=_grouped(record["samples"]),
         fewer=_grouped(voted["features"]),
         limit=_grouped(VOTES_FEATURES),
-        evidence=_mega(counted["steps"]["gather"]["bytes"]),
-        packed=_mega(packed),
-        encoded=_mega(packed * 4 / 3),
         readable=_mega(LARGEST_BYTES),
-        peak=most(counted),
-        voted_peak=most(voted),
-        voted_evidence=_mega(gather["bytes"]),
-        seconds=counted["steps"]["certify_anytime"]["seconds"],
-        verify=counted["steps"]["verified"]["seconds"],
-        document=_mega(counted["steps"]["document"]["bytes"]),
-        voted_seconds=voted["steps"]["certify_anytime"]["seconds"],
-        voted_document=_mega(voted["steps"]["document"]["bytes"]),
-        pairs=pairs_there // 10**6,
-        pairs_bytes=round(pairs_there * 16 / 1e9, 1),
-        minutes=round(counting / 60),
-        gather=_quarters(gather),
-        slow=_quarters(slow),
-        rows=_grouped(counted["steps"]["kept"]["rows"]),
-        saved=_mega(counted["steps"]["kept"]["bytes"]),
-        voted_rows=_grouped(voted["steps"]["kept"]["rows"]),
-        voted_saved=_mega(voted["steps"]["kept"]["bytes"]),
-        parts=_grouped(-(-samples // 64)),
-        repeated=_mega(-(-samples // 64) * counted["features"] * 8),
+        parts=_grouped(-(-record["samples"] // 64)),
+        gather=_quarters(voted["steps"]["gather"]),
+        slow=_quarters(voted["steps"]["one_by_one"]),
         radii=_radii(voted),
         table="\n".join(_row(name, record["sizes"]) for name in STEPS),
         profile="\n".join(_part(name, record["sizes"]) for name in _part_names(voted)),
@@ -68,7 +42,41 @@ def page(record: dict[str, Any]) -> str:
         load=record["load"],
         commit=record["commit"][:12],
         device=record["device"],
+        **_without(record["samples"], counted, voted),
+        **_measured(counted),
+        **{f"voted_{name}": said for name, said in _measured(voted).items()},
     )
+
+
+def _measured(size: Size) -> dict[str, Any]:
+    """What the page says of one number of features."""
+    steps = size["steps"]
+    return {
+        "features": _grouped(size["features"]),
+        "side": round(size["features"] ** 0.5),
+        "evidence": _mega(steps["gather"]["bytes"]),
+        "peak": most(size),
+        "seconds": steps["certify_anytime"]["seconds"],
+        "verify": steps["verified"]["seconds"],
+        "document": _mega(steps["document"]["bytes"]),
+        "rows": _grouped(steps["kept"]["rows"]),
+        "saved": _mega(steps["kept"]["bytes"]),
+    }
+
+
+def _without(samples: int, counted: Size, voted: Size) -> dict[str, Any]:
+    """What single votes of so many features would come to, at the pace measured of fewer."""
+    packed = samples * -(-counted["features"] // 8)
+    pairs, measured = (_pairs(size["features"]) for size in (counted, voted))
+    counting = voted["steps"]["profile"]["parts"]["pairs counted"] * pairs / measured
+    return {
+        "packed": _mega(packed),
+        "encoded": _mega(packed * 4 / 3),
+        "pairs": pairs // 10**6,
+        "pairs_bytes": round(pairs * 16 / 1e9, 1),
+        "minutes": round(counting / 60),
+        "repeated": _mega(-(-samples // 64) * counted["features"] * 8),
+    }
 
 
 def most(size: Size) -> int:

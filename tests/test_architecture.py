@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("certify", "models", "service")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+BENCHES = sorted((ROOT / "bench").rglob("*.py"))
+TESTS = sorted(path for folder in ("tests", "tools") for path in (ROOT / folder).rglob("*.py"))
 # Imports run service → models → certify, never back.
 MAY_IMPORT = {
     "certify": {"certify"},
@@ -40,6 +42,10 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_imports_follow_the_arrows(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
@@ -67,13 +73,17 @@ def test_only_kernels_need_triton() -> None:
         assert not at_import & kernels, path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
+@pytest.mark.parametrize("path", [*MODULES, *BENCHES], ids=name)
 def test_modules_and_functions_stay_small(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LONGEST_MODULE
+    assert lines(path) <= LONGEST_MODULE
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
             assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+def test_tests_stay_small() -> None:
+    assert TESTS and not {name(path) for path in TESTS if lines(path) > LONGEST_MODULE}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
