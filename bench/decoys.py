@@ -25,7 +25,7 @@ from bench.provenance import ROOT, provenance
 from models.attacks.plain import Strength
 from models.loading import Network
 from models.registry import card
-from service.worker_process import keep_memory
+from service.allocator import keep_memory
 
 PHOTOGRAPHS = Setting(
     name="efficientnet-lite0",

@@ -36,7 +36,7 @@ from models.decoys.search import Search
 from models.images import decode, digest, fit
 from models.loading import Network
 from models.registry import card
-from service.worker_process import keep_memory
+from service.allocator import keep_memory
 
 LARGEST_PICTURE = 1 << 26
 PIECE = 400  # decoys at least, but for the last piece

@@ -1,6 +1,5 @@
 """How far sampling is, what is proven there, and when it ends."""
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from certify.gathering import Gathering
 from certify.plan import Plan
 from certify.stopping import Ending
 from service.orders import CertifyOrder
+from service.proving import proving
 from service.remaining import legs
 from service.results import Progress, Spot
 
@@ -47,7 +47,7 @@ class Meter:
     async def progress(self, evidence: Gathering) -> Progress:
         """Where sampling stands with this evidence."""
         if self._is_due(evidence):
-            await asyncio.to_thread(self._prove, evidence.whole())
+            await proving(self._prove, evidence.whole())
         self._told, total = evidence.samples, self._order.noise.samples
         seconds = time.monotonic() - self._began
         asked, proven = self._order.asked, self._certificate

@@ -5,7 +5,6 @@ all was settled with the order.) The server and the offline command line both ru
 differ in the pool alone.
 """
 
-import asyncio
 import hashlib
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -33,6 +32,7 @@ from service.decoy_results import DecoyProgress
 from service.meter import Meter
 from service.orders import CertifyOrder, ExplainOrder
 from service.pool import Look, Pool
+from service.proving import proving
 from service.remaining import gaps, legs_left
 from service.results import Progress
 
@@ -202,8 +202,8 @@ async def certify(
         if meter.ending:
             break
     whole = evidence.whole()
-    certificate = await asyncio.to_thread(prove, plan, whole, order.question)
-    made = await asyncio.to_thread(_compose, order, subject, plan, whole, certificate, notes.issue)
+    certificate = await proving(prove, plan, whole, order.question)
+    made = await proving(_compose, order, subject, plan, whole, certificate, notes.issue)
     yield Certified(order, subject, look, plan, whole, certificate, meter.ending, made)
 
 

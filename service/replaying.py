@@ -11,10 +11,10 @@ from certify.reading import loads
 from models.identity import Mismatch
 from models.images import BadImage
 from models.registry import UnknownModel
+from service.allocator import keep_memory
 from service.complaints import FAILED, Impossible
 from service.following import PLAIN_STEPS
 from service.settings import Settings
-from service.worker_process import keep_memory
 
 if TYPE_CHECKING:
     from models.replay import Replay

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service import keeper, serving, worker_process
+from service.allocator import return_memory
 from service.complaints import Impossible, complaints
 from service.settings import Settings
 
@@ -41,6 +42,7 @@ def serve(
     Everything else is set by environment variables; docs/operating.md lists them.
     """
     options = locals()
+    return_memory()
     with complaints():
         asyncio.run(serving.serve(settings(**options), said))
 

@@ -11,10 +11,10 @@ from models.devices import choose
 from models.registry import Card, card, cards, weights_file
 from models.trials import Trial
 from service import tuning
+from service.allocator import keep_memory
 from service.complaints import Impossible, complaints
 from service.serve_commands import settings
 from service.settings import Settings, bundled_photo
-from service.worker_process import keep_memory
 
 if TYPE_CHECKING:
     from models.tuning import Picture

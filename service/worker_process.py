@@ -14,14 +14,13 @@ from pathlib import Path
 import zmq
 
 from models.devices import DeviceError, choose
+from service.allocator import keep_memory
 from service.desk import Desk, Device
 from service.frames import LARGEST_FRAME, decode_request, encode
 from service.messages import BadMessage, Failure, Reply
 
 POLL_MILLISECONDS = 1000
 PR_SET_PDEATHSIG = 1
-M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD = -4, -1, -2
-GLIBC_MALLOC = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 256 << 20}
 
 
 class Worker:
@@ -101,20 +100,6 @@ def open_desk(device: str = "auto", threads: int = 1) -> Desk:
 
     hardware = Device(pulse, torch.cuda.empty_cache)
     return Desk(load, device=device, threads=torch.get_num_threads(), hardware=hardware)
-
-
-def keep_memory() -> None:
-    """Let the C library keep freed memory, in huge pages where it can; call before loading torch.
-
-    A network's activations are freed and taken again with every batch. By default glibc returns
-    them to the system each time, and page faults then take a third of the time (measured on
-    EfficientNet-Lite0, 16 pictures: 40 to 66 images/s). The price: memory stays with the process.
-    """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if sys.platform == "linux" and mallopt is not None:
-        for parameter, value in GLIBC_MALLOC.items():
-            mallopt(parameter, value)
 
 
 def end_with_parent(parent: int) -> None:

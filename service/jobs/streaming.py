@@ -5,7 +5,6 @@ Where the server ends first it is `job` instead: the certificate is a job of the
 all that was drawn, and the event says where.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from service.answers import certify_answer, event
@@ -14,6 +13,7 @@ from service.failures import as_problem
 from service.jobs import asking, resources
 from service.jobs.record import Record
 from service.jobs.running import Running, SetAside
+from service.proving import proving
 from service.results import Progress
 
 LOOK_SECONDS = 1.0
@@ -53,5 +53,5 @@ async def _end(service: Service, running: Running) -> bytes:
     except SetAside:
         head = await asking.found(service, running.id, running.record.owner)
         return event("job", resources.job(head).model_dump_json(ensure_ascii=True))
-    made = await asyncio.to_thread(certify_answer, done, service.signer)
+    made = await proving(certify_answer, done, service.signer)
     return event("result", made.model_dump_json(ensure_ascii=True))
