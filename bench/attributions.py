@@ -200,10 +200,15 @@ def _draw(
     while (start := len(_kept(plan, into).votes)) < samples:
         began = time.process_time()
         evidence = sampler.draw(plan, image, start, start + PIECES[plan.model])
-        parts = {"seconds": time.process_time() - began, "predictions": evidence.predictions}
-        other_class = 0.0 if start else _other_class(sampler, plan, image)
+        seconds = time.process_time() - began
         partial = _file(plan, start, into).with_suffix(".partial.npz")
-        np.savez(partial, votes=single_votes(evidence), other_class=other_class, **parts)
+        np.savez(
+            partial,
+            votes=single_votes(evidence),
+            predictions=evidence.predictions,
+            seconds=seconds,
+            other_class=0.0 if start else _other_class(sampler, plan, image),
+        )
         partial.rename(_file(plan, start, into))
         console.print(f"{_file(plan, start, into).stem}: drawn")
 

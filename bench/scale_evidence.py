@@ -76,7 +76,8 @@ def kept(voters: Voters, samples: int, folder: Path) -> Done:
             loaded = await store.do(jobs.load, running.id)
             records.unpack(loaded.parts)
         store.stop()
-        return loaded.parts
+        saved: tuple[bytes, ...] = loaded.parts
+        return saved
 
     parts = asyncio.run(save_all())
     return {**clock.rounded(), "rows": len(parts), "bytes": sum(map(len, parts))}
@@ -115,6 +116,8 @@ def _pairs_one_by_one(evidence: Evidence) -> int:
     columns = np.concatenate([rows[:, few] for rows in evidence.rows()]).astype(bool)
     half = tuple(range(FEW_FEATURES // 2))
     found = pairwise.count(Evidence.from_votes(0, columns, evidence.predictions), half)
+    if found is None:
+        raise RuntimeError("single votes are there, and no pairs were counted")
     for i in half:
         for place, j in enumerate(range(len(half), FEW_FEATURES)):
             alone = int(np.count_nonzero(columns[:, i] & ~columns[:, j]))

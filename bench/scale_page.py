@@ -81,7 +81,7 @@ def _without(samples: int, counted: Size, voted: Size) -> dict[str, Any]:
 
 def most(size: Size) -> int:
     """The most memory that any step held, MiB."""
-    return max(step["peak_mib"] for step in size["steps"].values())
+    return int(max(step["peak_mib"] for step in size["steps"].values()))
 
 
 def _pairs(features: int) -> int:

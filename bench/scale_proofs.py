@@ -15,6 +15,7 @@ from certify import pairwise, per_feature, renyi, simplex
 from certify.certificate import budget_of, certify, feature_bounds
 from certify.claims import boundary
 from certify.document import Asked, Subject, compose, dumps
+from certify.noise import Gaussian
 from certify.plan import Question
 from certify.verify import verify
 
@@ -45,12 +46,14 @@ def profile(voters: Voters, samples: int, folder: Path) -> Done:
     with clock("per feature"):
         per_feature.radii(cut, law, norm)
     with clock("simplex"):
-        simplex.radii(cut, plan.weight, law)
+        simplex.radii(cut, plan.weight, Gaussian(plan.recipe.scale))
     with clock("Rényi"):
         renyi.radii(cut, plan.weight, law, norm)
+    pairs = None
     if evidence.votes is not None:
         with clock("pairs counted"):
             pairs = pairwise.count(evidence, cut.reported)
+    if pairs is not None:
         with clock("pairwise"):
             pairwise.radii(pairs, plan.features, budget, law, norm)
     with clock("labels"):

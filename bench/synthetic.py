@@ -116,4 +116,5 @@ def _uniform(space: int, count: int) -> NDArray[np.float32]:
 
 
 def _normal(row: int) -> NDArray[np.float32]:
-    return ndtri((words(KEY, row, 1, CAUSES) + np.uint64(1)) / 2.0**64).astype(np.float32)
+    drawn = ndtri((words(KEY, row, 1, CAUSES) + np.uint64(1)) / 2.0**64)
+    return np.asarray(drawn, np.float32)
