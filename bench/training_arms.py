@@ -163,7 +163,7 @@ SETTINGS: Mapping[str, Setting] = {
         batch=25,
         rate=5e-3,
         paper=_paper(25.5, explained=16),
-        arms=("pgd", *HEAVY),
+        arms=("standard", "pgd", *HEAVY),
         take=1000,
         test=2000,
         points=3,

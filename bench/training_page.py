@@ -24,7 +24,8 @@ CLEAN, PGD = "clean accuracy", "accuracy after PGD"
 IG_TOP, IG_ORDER = (f"integrated_gradients, top_k: {name}" for name in ("top_k", "kendall"))
 OVERLAP, COST = "certified overlap at 0.1", "seconds to train"
 EIGHTH, QUARTER = "accuracy after PGD at 0.125", "accuracy after PGD at 0.25"
-MORE = ", over more pictures"  # by bench.training_deeper
+# What bench.training_deeper asks of more pictures, of some arms or of all.
+MORE, DEEPER = ", over more pictures", ("pgd", "maps", "certified")
 COLUMNS: Mapping[str, str] = {
     "clean": CLEAN,
     "PGD, ε/8": EIGHTH,
@@ -33,8 +34,6 @@ COLUMNS: Mapping[str, str] = {
     "gradient, top-k": "gradient, top_k: top_k",
     "IG, top-k": IG_TOP,
     "IG, τ": IG_ORDER,
-    "IG, top-k of more": IG_TOP + MORE,
-    "IG, τ of more": IG_ORDER + MORE,
     "certified radius": "certified radius of the prediction",
     "overlap at 0.1": OVERLAP,
     "at 0.25": "certified overlap at 0.25",
@@ -124,19 +123,13 @@ def measured(record: Record) -> Measured:
     """Arm, seed, measure → number."""
     made: dict[str, dict[str, dict[str, float]]] = {}
     for unit in record["units"]:
-        values = dict(numbers(examined(unit))) | {COST: unit["cost"]}
+        values = dict(numbers(unit["examination"])) | {COST: unit["cost"]}
         for each in unit.get("weaker", ()):
             values[f"accuracy after PGD at {each['share']:g}"] = each["accuracy"]
-        more = numbers({"maps": unit.get("maps", {})})
+        more = numbers({part: unit[part] for part in DEEPER if part in unit})
         values |= {name + MORE: value for name, value in more}
         made.setdefault(unit["arm"], {})[unit["seed"]] = values
     return made
-
-
-def examined(unit: Mapping[str, Any]) -> dict[str, Any]:
-    """What was measured of a network, over more pictures where that was done."""
-    deeper = {name: unit[name] for name in ("pgd", "certified") if name in unit}
-    return {**unit["examination"], **deeper}
 
 
 def settings(records: Mapping[str, Record]) -> str:
@@ -146,23 +139,33 @@ def settings(records: Mapping[str, Record]) -> str:
         "| --- | --- | --: | --: | --: | --: | --: | --- |",
     ]
     for name, record in records.items():
-        asked, one = record["setting"], examined(record["units"][0])
+        asked, units = record["setting"], record["units"]
         paper = asked["paper"]
         trained = f"{asked['take'] or 'all'} × {asked['epochs']} epochs in batches of "
         cells = [
             trained + str(asked["batch"]),
             f"{asked['bound']:g}",
             f"{asked['steps']} steps",
-            *(str(one[part]["pictures"]) for part in ("clean", "pgd", "maps", "certified")),
+            *(_counts(units, part) for part in ("clean", "pgd", "maps", "certified")),
         ]
         lines.append(f"| {name} | {' | '.join(cells)} × {paper['samples']} samples |")
     return "\n".join(lines) + "\n"
 
 
+def _counts(units: Sequence[Mapping[str, Any]], part: str) -> str:
+    """How many pictures of all networks, and of some arms where those were asked of more."""
+    few, more = units[0]["examination"][part]["pictures"], [u[part] for u in units if part in u]
+    return f"{few}, then {more[0]['pictures']}" if more else str(few)
+
+
 def table(record: Record) -> str:
-    """One row for each arm: mean over seeds ± standard deviation, which one seed has not."""
+    """One row for each arm: mean over seeds ± standard deviation, which one seed has not.
+
+    Over more pictures where all arms have them.
+    """
     known = measured(record)
-    columns = {title: name for title, name in COLUMNS.items() if _everywhere(name, known)}
+    best = {title: _best(name, known) for title, name in COLUMNS.items()}
+    columns = {title: name for title, name in best.items() if name}
     lines = [f"| arm | seeds | {' | '.join(columns)} |", f"| --- |{' --: |' * (len(columns) + 1)}"]
     for arm, seeds in known.items():
         cells = [
@@ -173,8 +176,11 @@ def table(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _everywhere(name: str, known: Measured) -> bool:
-    return all(name in each for seeds in known.values() for each in seeds.values())
+def _best(name: str, known: Measured) -> str:
+    """The measure over more pictures if all networks have it, itself if they have that, or ""."""
+    networks = [each for seeds in known.values() for each in seeds.values()]
+    both = (each for each in (name + MORE, name) if all(each in values for values in networks))
+    return next(both, "")
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -187,35 +193,32 @@ def findings(record: Record) -> list[Finding]:
     """Every claim that has both its arms, with the seeds that both were trained for."""
     known, made = measured(record), []
     for claim in CLAIMS:
-        if (asked := _asked(claim, known)) is not None:
-            seeds = [seed for seed in known[claim.arm] if seed in known[claim.control]]
-            differences = tuple(_difference(asked, known, seed) for seed in seeds)
-            counted = pictures(record, asked.measure)
-            made += [Finding(claim, differences, counted)] if differences else []
+        if {claim.arm, claim.control} <= set(known) and (asked := _asked(claim, known)).measure:
+            made += [found] if (found := _finding(asked, known, record)).differences else []
     return made
 
 
-def _asked(claim: Claim, known: Measured) -> Claim | None:
-    """The claim over more pictures where both arms have them, as it is where both have that."""
-    if not {claim.arm, claim.control} <= set(known):
-        return None
-    pair = {name: known[name] for name in (claim.arm, claim.control)}
-    for measure in (claim.measure + MORE, claim.measure):
-        if _everywhere(measure, pair):
-            return replace(claim, measure=measure)
-    return None
+def _asked(claim: Claim, known: Measured) -> Claim:
+    """The claim about the best measure that the arms it compares have."""
+    names = {claim.arm, claim.control, *(LINE if claim.line else ())} & set(known)
+    return replace(claim, measure=_best(claim.measure, {name: known[name] for name in names}))
+
+
+def _finding(claim: Claim, known: Measured, record: Record) -> Finding:
+    seeds = [seed for seed in known[claim.arm] if seed in known[claim.control]]
+    differences = tuple(_difference(claim, known, seed) for seed in seeds)
+    return Finding(claim, differences, pictures(record, claim.measure))
 
 
 def pictures(record: Record, measure: str) -> int:
-    """Over how many pictures a measure is a mean."""
-    if measure.endswith(MORE):
-        return min(int(unit["maps"]["pictures"]) for unit in record["units"] if "maps" in unit)
-    one = record["units"][0]
+    """Over how many pictures a measure is a mean, at least."""
     if measure in (EIGHTH, QUARTER):
-        return int(one["weaker"][0]["pictures"])
-    part = {CLEAN: "clean", PGD: "pgd"}.get(measure)
-    part = part or ("certified" if measure.startswith("certified") else "maps")
-    return int(examined(one)[part]["pictures"])
+        return int(record["units"][0]["weaker"][0]["pictures"])
+    name = measure.removesuffix(MORE)
+    part = {CLEAN: "clean", PGD: "pgd"}.get(name)
+    part = part or ("certified" if name.startswith("certified") else "maps")
+    where = [unit if measure.endswith(MORE) else unit["examination"] for unit in record["units"]]
+    return min(int(each[part]["pictures"]) for each in where if part in each)
 
 
 def _difference(claim: Claim, known: Measured, seed: str) -> float:
@@ -246,15 +249,14 @@ def raised(record: Record) -> str:
         "| arm | overlap at 0.1 | by seed | raised | cost |",
         "| --- | --: | --- | --- | --: |",
     ]
-    for arm in (name for name in known if name != "standard"):
+    for arm in (name for name in known if name != "standard" and "standard" in known):
+        claim = _asked(Claim(arm, arm, "standard", OVERLAP), known)
+        found = _finding(claim, known, record)
+        by_seed = ", ".join(f"{difference:+.3f}" for difference in found.differences)
         seeds = [seed for seed in known[arm] if seed in known["standard"]]
-        pairs = [(known[arm][seed], known["standard"][seed]) for seed in seeds]
-        differences = tuple(ours[OVERLAP] - theirs[OVERLAP] for ours, theirs in pairs)
-        claim = Claim(arm, arm, "standard", OVERLAP)
-        found = Finding(claim, differences, pictures(record, OVERLAP))
-        by_seed = ", ".join(f"{difference:+.3f}" for difference in differences)
-        cost = statistics.fmean(ours[COST] / theirs[COST] for ours, theirs in pairs)
-        cells = [f"{statistics.fmean(differences):+.3f}", by_seed, found.verdict, f"× {cost:.1f}"]
+        cost = statistics.fmean(known[arm][s][COST] / known["standard"][s][COST] for s in seeds)
+        mean = statistics.fmean(found.differences)
+        cells = [f"{mean:+.3f}", by_seed, found.verdict, f"× {cost:.1f}"]
         lines.append(f"| `{arm}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -9,6 +9,7 @@ from bench.training_page import (
     CLAIMS,
     EIGHTH,
     LINE,
+    MORE,
     PGD,
     Claim,
     Finding,
@@ -86,15 +87,18 @@ def test_each_measure_knows_its_pictures(measure: str, count: int) -> None:
 
 
 def test_what_was_asked_of_more_pictures_counts_instead() -> None:
-    units = [unit("standard", "1", 0.9, 0.5), unit("noise", "1", 0.9, 0.5)]
-    for each, overlap in zip(units, (0.2, 0.5), strict=True):
+    """In a column where all arms have it, in a claim where those two have it."""
+    units = [unit(arm, "1", 0.9, 0.5) for arm in ("standard", "noise", "pgd")]
+    for each, overlap in zip(units[:2], (0.2, 0.5), strict=True):
         few = each["examination"]["certified"]
         each["certified"] = few | {"pictures": 640, "overlap": [overlap, 0.1]}
         each["pgd"] = {"pictures": 5000, "accuracy": 0.25}
-    assert pictures({"units": units}, "certified overlap at 0.1") == 640
-    assert pictures({"units": units}, PGD) == 5000
-    assert "| 0.500 | 0.250 |" in table({"units": units})
+    assert pictures({"units": units}, "certified overlap at 0.1" + MORE) == 640
+    assert pictures({"units": units}, PGD + MORE) == 5000
+    assert "| 0.500 | 0.250 |" in table({"units": units[:2]})
+    assert "| 0.500 | 0.500 |" in table({"units": units})
     assert "| `noise` | +0.300 | +0.300 |" in raised({"units": units})
+    assert "| `pgd` | +0.000 | +0.000 |" in raised({"units": units})
 
 
 def test_maps_of_more_pictures_decide_a_claim_where_both_arms_have_them() -> None:
@@ -107,7 +111,10 @@ def test_maps_of_more_pictures_decide_a_claim_where_both_arms_have_them() -> Non
     assert (ours.differences, ours.pictures) == ((0.25,), 200)
     few = found["IG-SUM-NORM keeps more of IG's top k than PGD training"]
     assert (few.differences, few.pictures) == ((0.0,), 12)
-    assert "of more" not in table({"units": units}) and "of more" in table({"units": units[:2]})
+
+
+def test_without_standard_training_nothing_is_compared_with_it() -> None:
+    assert raised({"units": [unit("pgd", "1", 0.9, 0.5)]}).count("\n") == 2
 
 
 def test_differences_are_paired_by_seed() -> None:
