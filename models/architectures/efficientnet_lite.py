@@ -7,7 +7,7 @@ extra one goes behind, which happens at every stride of 2.
 
 import re
 
-from models.architectures.layers import InvertedResidual, Stage, Style
+from models.architectures.inverted import InvertedResidual, Stage, Style
 
 STAGES = (
     Stage(expansion=1, channels=16, blocks=1, stride=1),

@@ -6,7 +6,7 @@ family of implementations, whose weights we load.
 
 import re
 
-from models.architectures.layers import InvertedResidual, Stage, Style
+from models.architectures.inverted import InvertedResidual, Stage, Style
 
 STAGES = (
     Stage(expansion=1, channels=16, blocks=1, stride=1),
