@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from service import openapi, results
 from service.context import owner, service
 from service.jobs import asking, resources
-from service.jobs.events import END, watch
+from service.jobs.events import END, streamed
 from service.jobs.resources import Job, JobList
 from service.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.openapi import answers as declared
@@ -98,8 +98,7 @@ async def watch_job(request: Request, id: str) -> Response:
     last = request.headers.get("last-event-id")
     if last == END:
         return Response(status_code=204)
-    stream = watch(here.store, here.runner, id, whose, last)
-    return StreamingResponse(stream, media_type=EVENTS, headers={"Cache-Control": "no-store"})
+    return streamed(here.store, here.runner, id, whose, last)
 
 
 @router.get(

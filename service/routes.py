@@ -92,7 +92,8 @@ async def certify(request: Request) -> Response:
     feature as .npy (float64, rows x columns), text/event-stream shows progress on the way. With
     Prefer or Idempotency-Key, and where it takes longer than a request may wait, it is a job: 202,
     and Location says where. A stream that the server's end cuts short ends with an event `job`,
-    which holds a component Job: the certificate goes on as that job.
+    which holds a component Job: the certificate goes on as that job. With an Idempotency-Key the
+    stream is that of the job, as GET /v1/jobs/{id}/events tells it, and Location says which.
     """
     here = service(request)
     kind = choose(request.headers.get("accept"), (JSON, PNG, NPY, EVENTS))

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from service import answers, scenes
 from service.attendance import Gone, attended
 from service.context import Service
+from service.jobs import events, resources
 from service.jobs import record as records
-from service.jobs import resources
 from service.jobs.record import Record
 from service.jobs.running import SetAside
 from service.jobs.states import FINAL
@@ -37,6 +37,8 @@ async def durable(
         rule = "it names another request, which this server still keeps"
         advice = "send a fresh key with each new request"
         raise refuse("idempotency-mismatch", fault("Idempotency-Key", head.id, rule, advice))
+    if kind == EVENTS and not wish.later:
+        return events.streamed(service.store, service.runner, head.id, head.owner)
     seconds = wish.seconds(service.settings.longest_wait_seconds)
     try:
         await attended(request, _over(service, head), seconds)

@@ -7,16 +7,28 @@ what is new. Each holds all that was said before it, so that nothing is lost by 
 
 from collections.abc import AsyncIterator
 
+from starlette.responses import StreamingResponse
+
 from service.answers import event
-from service.jobs.resources import Job, job
+from service.jobs.resources import Job, address, job
 from service.jobs.runner import Runner
 from service.jobs.states import FINAL
+from service.negotiation import EVENTS
 from service.store import jobs
 from service.store.store import Store
 
 END = "end"
 # A job at work elsewhere is looked up so often; a line that says nothing keeps proxies awake.
 LOOK_SECONDS, SILENCE_LOOKS = 1.0, 15
+
+
+def streamed(
+    store: Store, runner: Runner, name: str, owner: str, last: str | None = None
+) -> StreamingResponse:
+    """The answer that tells `watch`, and where the job is."""
+    headers = {"Cache-Control": "no-store", "Location": address(name)}
+    told = watch(store, runner, name, owner, last)
+    return StreamingResponse(told, media_type=EVENTS, headers=headers)
 
 
 async def watch(

@@ -38,6 +38,21 @@ def test_events_carry_the_job_and_what_is_proven_and_resume_where_they_broke_off
     assert over.status_code == 204 and not over.content
 
 
+def test_a_request_with_a_key_that_asks_for_events_hears_those_of_its_job(tell: Any) -> None:
+    wanted = {"accept": "text/event-stream", "idempotency-key": "once"}
+
+    async def story(caller: Caller) -> Any:
+        first, again = await caller.certify(wanted), await caller.certify(wanted)
+        return first, again, await caller.job(first.headers["location"])
+
+    first, again, job = tell(story)
+    assert first.headers["content-type"].startswith("text/event-stream")
+    assert first.headers["location"] == again.headers["location"] == f"/v1/jobs/{job['id']}"
+    *_, (mark, name, told) = events(first.text)
+    assert (mark, name, told) == ("end", "done", job)
+    assert events(again.text) == [("end", "done", job)]
+
+
 @pytest.mark.parametrize(
     ("mark", "seen", "is_news"),
     [
