@@ -14,11 +14,10 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from certify.certificate import certify
-from certify.document import Asked, Subject, compose
 from certify.evidence import Evidence
 from certify.noise import draw, table
 from certify.plan import Plan, Question, Recipe
+from tests.composed import composed
 
 # Fixed examples: a test that fails here fails everywhere, every time.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -78,14 +77,4 @@ def document() -> dict[str, Any]:
     plan = identity_plan(6, votes=3)
     question = Question(k=3, samples=500, failure_probability=0.001, confidence="anytime", norm="2")
     evidence = identity_evidence(plan, np.array([200, 60, 180, 50, 190, 40]), 500)
-    return compose(
-        plan,
-        question,
-        evidence,
-        certify(plan, evidence, question),
-        subject=Subject(file="f" * 64, decoder="none", label="six pixels", key_source="service"),
-        asked=Asked(overlap=0.0, radius=0.1),
-        software={"affidavit": "0"},
-        issued="2026-01-01T00:00:00Z",
-        identifier="test",
-    )
+    return composed(plan, question, evidence, radius=0.1)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from certify.certificate import certify
 from certify.choice import with_law
-from certify.document import Asked, Subject, compose, dumps
+from certify.document import dumps
 from certify.evidence import Evidence
 from certify.noise import Gaussian, GeneralizedNormal, Laplace, Law
 from certify.plan import Plan, Question
 from certify.verify import verify
+from tests.composed import composed
 
 MakePlan = Callable[..., Plan]
 MakeEvidence = Callable[..., Evidence]
@@ -125,17 +126,6 @@ def test_a_document_in_any_law_and_norm_is_verified(
     plan = with_law(make_plan(6, votes=3), law)
     evidence = make_evidence(plan, np.array([200, 60, 180, 50, 190, 40]), 300)
     asked = replace(question, k=3, samples=300, norm=norm)
-    document = compose(
-        plan,
-        asked,
-        evidence,
-        certify(plan, evidence, asked),
-        subject=Subject(file="f" * 64, decoder="none", label="six", key_source="service"),
-        asked=Asked(overlap=0.0, radius=0.0),
-        software={"affidavit": "0"},
-        issued="2026-01-01T00:00:00Z",
-        identifier="test",
-    )
-    report = verify(dumps(document))
+    report = verify(dumps(composed(plan, asked, evidence)))
     assert report.holds
     assert f"ℓ{'∞' if norm == 'inf' else norm}" in " ".join(report.words)

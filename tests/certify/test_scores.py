@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from certify.certificate import certify
-from certify.document import Asked, Subject, compose, dumps
+from certify.document import dumps
 from certify.evidence import Evidence
 from certify.noise import draw, table
 from certify.plan import Plan, Question, Recipe
 from certify.scores import SCORES, points, weight
 from certify.stopping import favourable
 from certify.verify import verify
+from tests.composed import composed
 
 PICTURE = np.array([200, 60, 180, 50, 190, 40])
 QUESTION = Question(k=3, samples=2000, failure_probability=0.001, confidence="anytime", norm="2")
@@ -114,17 +115,7 @@ def test_evidence_of_points_merges_in_any_order_and_not_with_votes() -> None:
 
 
 def document(plan: Plan, evidence: Evidence) -> dict[str, object]:
-    return compose(
-        plan,
-        QUESTION,
-        evidence,
-        certify(plan, evidence, QUESTION),
-        subject=Subject("f" * 64, "none", "six pixels", "service"),
-        asked=Asked(0.0, 0.05),
-        software={"affidavit": "0"},
-        issued="2026-01-01T00:00:00Z",
-        identifier="points",
-    )
+    return composed(plan, QUESTION, evidence, radius=0.05)
 
 
 def test_a_document_of_points_verifies_and_says_so() -> None:

@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certify.certificate import certify
-from certify.document import Asked, Subject, compose, dumps
+from certify.document import dumps
 from certify.plan import Question
 from certify.reading import loads
 from certify.signature import (
@@ -34,6 +33,7 @@ from certify.signature import (
     seal,
 )
 from certify.verify import main, render, verify
+from tests.composed import composed
 
 JSON = dict[str, Any]
 # The secret key of RFC 8032, section 7.1, test 1, so that these tests are the same every time.
@@ -58,18 +58,8 @@ def small(make_plan: Callable[..., Any], make_evidence: Callable[..., Any]) -> b
     """A signed document of two pixels and four samples."""
     plan, question = make_plan(2, votes=1), Question(1, 4, 0.001, "anytime", "2")
     evidence = make_evidence(plan, np.array([200, 10]), 4)
-    composed = compose(
-        plan,
-        question,
-        evidence,
-        certify(plan, evidence, question),
-        subject=Subject("f" * 64, "none", "two", "service"),
-        asked=Asked(0.0, 0.1),
-        software={},
-        issued="2026-01-01T00:00:00Z",
-        identifier="small",
-    )
-    return dumps(seal(dumps(composed), KEY))
+    made = composed(plan, question, evidence, radius=0.1, label="two")
+    return dumps(seal(dumps(made), KEY))
 
 
 def test_the_encoding_is_that_of_the_specification() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from certify import plan as plans
 from certify.certificate import certify
-from certify.document import Asked, Subject, compose, dumps
+from certify.document import dumps
 from certify.plan import Plan, Question
 from certify.verify import verify
 from models.attribution.bases import ATTRIBUTIONS
@@ -24,6 +24,7 @@ from models.images import decode, fit
 from models.loading import Network
 from models.registry import card, cards
 from models.sampling import Sampler
+from tests.composed import composed
 
 ROOT = Path(__file__).parent.parent.parent
 ON_DIGITS = card("digits-tiny").attributions
@@ -143,18 +144,8 @@ def test_any_name_makes_a_certificate_that_proves_something_and_holds(
     question = Question(plan.recipe.votes, SAMPLES, 0.001, "fixed", "2")
     evidence = sampler.draw(about, digit, 0, SAMPLES)
     proven = certify(about, evidence, question)
-    composed = compose(
-        about,
-        question,
-        evidence,
-        proven,
-        subject=Subject("0" * 64, "none", "three", "service"),
-        asked=Asked(0.0, 0.0),
-        software={},
-        issued="2026-01-01T00:00:00Z",
-        identifier=name,
-    )
-    assert proven.at_least_within(0.001) > 0 and verify(dumps(composed)).holds
+    document = composed(about, question, evidence)
+    assert proven.at_least_within(0.001) > 0 and verify(dumps(document)).holds
 
 
 def test_what_a_card_rules_out_is_refused(

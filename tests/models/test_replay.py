@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from certify.certificate import certify
-from certify.document import Asked, Subject, compose, dumps
+from certify.document import dumps
 from certify.evidence import Evidence
 from certify.plan import Plan, Question
 from certify.reading import Document, loads
@@ -19,6 +18,7 @@ from models import images
 from models.identity import Mismatch
 from models.replay import Replay, compare, one_thread, replay
 from models.sampling import Sampler
+from tests.composed import composed
 
 SAMPLES = 100
 
@@ -49,18 +49,8 @@ def evidence(sampler: Sampler, about: Plan, picture: NDArray[np.uint8]) -> Evide
 
 def document(plan: Plan, evidence: Evidence, file: bytes) -> Document:
     question = Question(9, SAMPLES, 0.001, "anytime", "2")
-    composed = compose(
-        plan,
-        question,
-        evidence,
-        certify(plan, evidence, question),
-        subject=Subject(sha256(file).hexdigest(), "none", "three", "service"),
-        asked=Asked(0.0, 0.0),
-        software={},
-        issued="2026-01-01T00:00:00Z",
-        identifier="test",
-    )
-    return loads(dumps(composed))
+    made = composed(plan, question, evidence, label="three", file=sha256(file).hexdigest())
+    return loads(dumps(made))
 
 
 def planted(evidence: Evidence, votes: int, predictions: int) -> Evidence:
