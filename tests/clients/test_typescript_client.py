@@ -39,18 +39,23 @@ console.log(JSON.stringify(told));
 """
 
 
-def test_a_job_from_upload_to_files(typescript_client: Path, server: str, photo: Path) -> None:
-    (typescript_client / "use.mjs").write_text(PROGRAM)
+def said(program: str, folder: Path, photo: Path, server: str) -> str:
+    """What a program says that ends well."""
     done = subprocess.run(
-        ("node", "use.mjs", str(photo), server),
-        cwd=typescript_client,
+        ("node", program, str(photo), server),
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    return done.stdout
+
+
+def test_a_job_from_upload_to_files(typescript_client: Path, server: str, photo: Path) -> None:
+    (typescript_client / "use.mjs").write_text(PROGRAM)
+    told = json.loads(said("use.mjs", typescript_client, photo, server))
     assert told["states"][-1] == ["done", 3000]
     assert (told["samples"], told["problem"], told["cancelled"]) == (3000, "k", "cancelled")
     assert bytes(told["regions"]) == b"\x89PNG" and bytes(told["radii"]) == b"\x93NUMPY"
@@ -61,14 +66,5 @@ def test_a_job_from_upload_to_files(typescript_client: Path, server: str, photo:
 def test_the_quick_start_runs_as_it_stands(
     typescript_client: Path, server: str, photo: Path
 ) -> None:
-    done = subprocess.run(
-        ("node", "built/quickstart.js", str(photo), server),
-        cwd=typescript_client,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "done: " in done.stdout
+    assert "done: " in said("built/quickstart.js", typescript_client, photo, server)
     assert (typescript_client / "regions.png").read_bytes().startswith(b"\x89PNG")

@@ -1,6 +1,8 @@
 """What is taken on: a bounded queue, quotas, a crowd."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -58,14 +60,21 @@ def test_a_request_larger_than_the_queue_is_taken_when_nobody_waits(house: Any) 
     assert made.tell(story).status_code == 200
 
 
-def test_jobs_of_the_store_count_as_waited_for(house: Any, pool: Any) -> None:
-    made = house(queue_samples=1000, jobs_at_once=1)
-    gate = asyncio.Event()
+@contextmanager
+def looks_wait(pool: Any, gate: asyncio.Event) -> Iterator[None]:
+    """Every look of the pool waits at the gate."""
     look = type(pool).look
 
     async def slow(self: Any, *what: Any) -> Any:
         await gate.wait()
         return await look(self, *what)
+
+    with mock.patch.object(type(pool), "look", slow):
+        yield
+
+
+def test_jobs_of_the_store_count_as_waited_for(house: Any, pool: Any) -> None:
+    made, gate = house(queue_samples=1000, jobs_at_once=1), asyncio.Event()
 
     async def story(http: httpx.AsyncClient) -> Any:
         wish = {"prefer": "respond-async"}
@@ -80,7 +89,7 @@ def test_jobs_of_the_store_count_as_waited_for(house: Any, pool: Any) -> None:
         gate.set()
         return first, second, third
 
-    with mock.patch.object(type(pool), "look", slow):
+    with looks_wait(pool, gate):
         first, second, third = made.tell(story)
     assert (first.status_code, second.status_code, third.status_code) == (202, 429, 202)
     assert int(second.headers["retry-after"]) == made.settings.retry_after_seconds
@@ -143,13 +152,7 @@ def test_no_key_ever_gets_more_than_its_quota_and_what_grew(
 
 
 def test_a_crowd_is_turned_away_and_health_is_not(house: Any, pool: Any) -> None:
-    made = house(most_requests=2)
-    gate = asyncio.Event()
-    look = type(pool).look
-
-    async def slow(self: Any, *what: Any) -> Any:
-        await gate.wait()
-        return await look(self, *what)
+    made, gate = house(most_requests=2), asyncio.Event()
 
     async def story(http: httpx.AsyncClient) -> Any:
         body = made.body(method="gradient") | {"samples": None, "key": None}
@@ -163,7 +166,7 @@ def test_a_crowd_is_turned_away_and_health_is_not(house: Any, pool: Any) -> None
     def gate_waits() -> bool:
         return len(getattr(gate, "_waiters", ())) == 2
 
-    with mock.patch.object(type(pool), "look", slow):
+    with looks_wait(pool, gate):
         turned, alive, inside = made.tell(story)
     assert turned.status_code == 429 and slug(turned) == "too-many-requests"
     assert turned.headers["retry-after"] == "1"
