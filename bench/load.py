@@ -45,7 +45,7 @@ def alone(model: str, count: int) -> list[float]:
 
     desk, chosen = open_desk("cpu"), card(model)
     data = bundled_photo().read_bytes()
-    picture = images.fit(images.decode(data, max_pixels=10**8), chosen)
+    picture = images.read(data, chosen, max_pixels=10**8)
     request = Look(model, Array.of(picture), None)
     desk.answer(request)
     taken = []
@@ -64,7 +64,7 @@ def preparing(model: str, count: int) -> list[float]:
     data, taken = bundled_photo().read_bytes(), []
     for _ in range(count):
         began = time.monotonic()
-        images.fit(images.decode(data, max_pixels=10**8), card(model))
+        images.read(data, card(model), max_pixels=10**8)
         taken.append(time.monotonic() - began)
     return taken
 

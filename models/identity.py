@@ -17,7 +17,7 @@ def picture(document: Document, photo: bytes, max_pixels: int) -> NDArray[np.uin
     plan, known = document.plan, card(document.plan.model)
     if known.weights != plan.weights:
         raise Mismatch(f"weights of {known.name} are {known.weights}, not {plan.weights}")
-    fitted = images.fit(images.decode(photo, max_pixels=max_pixels), known)
+    fitted = images.read(photo, known, max_pixels=max_pixels)
     found = images.digest(fitted)
     if found != plan.image:
         raise Mismatch(f"this picture has SHA-256 {found}; the document is about {plan.image}")

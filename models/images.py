@@ -56,18 +56,7 @@ def decode(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
     everything that is not one upright, opaque, 8-bit RGB or grey JPEG, PNG or WebP of at least
     16×16 and at most `max_pixels` pixels. Size is judged by the header, before decoding.
     """
-    header = _judge_header(data, max_pixels)
-    try:
-        pixels = _pixels(data, header)
-    except BadImage:
-        raise
-    except Exception as error:  # decoders of hostile bytes raise almost anything
-        raise BadImage(
-            "content",
-            f"{header.format} that cannot be decoded ({type(error).__name__}: {error})",
-            "the file must be whole and undamaged",
-            "open it in an image program and save it again",
-        ) from error
+    pixels = np.array(_opened(data, max_pixels))
     return np.ascontiguousarray(np.broadcast_to(pixels.T, (3, *pixels.T.shape[-2:])).T)
 
 
@@ -77,13 +66,17 @@ def fit(image: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
     The same as resizing the shorter side to `frame.resize` (bicubic, antialiased) and cropping the
     centre, but done in one step from the crop's own box, so that a long thin picture costs nothing.
     """
-    height, width = image.shape[:2]
-    side = min(height, width) * frame.size / frame.resize
-    left, top = (width - side) / 2, (height - side) / 2
-    resized = Image.fromarray(image).resize(
-        (frame.size, frame.size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
-    )
-    return np.array(resized)
+    return np.array(_fitted(Image.fromarray(image), frame))
+
+
+def read(data: bytes, frame: Frame, *, max_pixels: int) -> NDArray[np.uint8]:
+    """Return `fit(decode(data, max_pixels=max_pixels), frame)`, to the bit, for less.
+
+    Channels are resized one by one, so a grey picture may be replicated afterwards; and the pixels
+    of a large picture need not become an array in between. Raises BadImage as `decode` does.
+    """
+    pixels = np.array(_fitted(_opened(data, max_pixels), frame))
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=-1)
 
 
 def digest(image: NDArray[np.uint8]) -> str:
@@ -111,12 +104,36 @@ def _judge_header(data: bytes, max_pixels: int) -> headers.Header:
     return header
 
 
-def _pixels(data: bytes, header: headers.Header) -> NDArray[np.uint8]:
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    """The picture with its pixels, RGB or grey, judged; BadImage for everything that is none."""
+    header = _judge_header(data, max_pixels)
+    try:
+        return _loaded(data, header)
+    except BadImage:
+        raise
+    except Exception as error:  # decoders of hostile bytes raise almost anything
+        raise BadImage(
+            "content",
+            f"{header.format} that cannot be decoded ({type(error).__name__}: {error})",
+            "the file must be whole and undamaged",
+            "open it in an image program and save it again",
+        ) from error
+
+
+def _loaded(data: bytes, header: headers.Header) -> Image.Image:
     with Image.open(BytesIO(data), formats=FORMATS) as picture:
         _judge_picture(picture, header)
         picture.load()
         _judge_picture(picture, header)  # PNG may state rotation and transparency after the pixels
-        return np.array(picture)
+        return picture
+
+
+def _fitted(picture: Image.Image, frame: Frame) -> Image.Image:
+    width, height = picture.size
+    side = min(height, width) * frame.size / frame.resize
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return picture.resize((frame.size, frame.size), Image.Resampling.BICUBIC, box=box)
 
 
 def _judge_picture(picture: Image.Image, header: headers.Header) -> None:

@@ -121,7 +121,7 @@ class Notes:
 
 def receive(data: bytes, card: Card, max_pixels: int) -> Subject:
     """The picture in a file, fitted to the model. Raises BadImage."""
-    picture = images.fit(images.decode(data, max_pixels=max_pixels), card)
+    picture = images.read(data, card, max_pixels=max_pixels)
     return Subject(picture, images.digest(picture), hashlib.sha256(data).hexdigest())
 
 

@@ -83,7 +83,7 @@ def _picture(known: Card) -> "Picture":
     """The bundled photograph as the model sees it; without it a plain one, which is as fast."""
     photo = bundled_photo()
     if photo.exists():
-        return images.fit(images.decode(photo.read_bytes(), max_pixels=1 << 26), known)
+        return images.read(photo.read_bytes(), known, max_pixels=1 << 26)
     import numpy as np
 
     rows = np.arange(known.size, dtype=np.uint8)

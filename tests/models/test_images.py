@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models import headers, images
-from models.images import BadImage, decode, digest, fit
+from models.images import BadImage, decode, digest, fit, read
 from models.registry import card
 
 PHOTOS = Path(__file__).parent.parent.parent / "examples" / "photos"
@@ -232,6 +232,28 @@ def test_fit_of_a_very_long_picture_is_cheap() -> None:
     strip = np.zeros((16, 50_000, 3), np.uint8)
     strip[:, 24_990:25_010] = 200  # the middle 14 columns survive the crop; bicubic sees 2 more
     assert (fit(strip, card("efficientnet-lite0")) == 200).all()
+
+
+@pytest.mark.parametrize("name", ["digits-tiny", "efficientnet-lite0"])
+@pytest.mark.parametrize("file", sorted(PHOTOS.glob("*.jpg")), ids=lambda file: file.stem)
+def test_reading_a_photograph_at_once_is_decoding_and_fitting_it(file: Path, name: str) -> None:
+    data, frame = file.read_bytes(), card(name)
+    found = read(data, frame, max_pixels=LIMIT)
+    np.testing.assert_array_equal(found, fit(decode(data, max_pixels=LIMIT), frame))
+
+
+@given(st.integers(16, 60), st.integers(16, 60), st.sampled_from(["RGB", "L"]), st.data())
+def test_reading_at_once_is_decoding_and_fitting(
+    width: int, height: int, mode: str, data: st.DataObject
+) -> None:
+    salt = data.draw(st.integers(0, 255))
+    values = (np.arange(height * width * 3) * 7919 + salt) % 256
+    picture = Image.fromarray(values.astype(np.uint8).reshape(height, width, 3)).convert(mode)
+    kind, frame = data.draw(st.sampled_from(["PNG", "JPEG"])), card("digits-tiny")
+    file = encoded(picture, kind)
+    found = read(file, frame, max_pixels=LIMIT)
+    np.testing.assert_array_equal(found, fit(decode(file, max_pixels=LIMIT), frame))
+    assert found.flags.c_contiguous
 
 
 def test_digest_is_of_the_values_in_row_major_order() -> None:
