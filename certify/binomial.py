@@ -53,35 +53,47 @@ def tail_at_most(
 
     known: some p and a ball around R there, if there is one.
     """
-    rest = trials - successes
-    ways = _log_factorial(trials) - _log_factorial(successes) - _log_factorial(rest)
+    test = _TailAtMost(successes, trials, level)
+    if known:
+        test.learn(known[0], test.first(known[0]) * known[1])
+    return test
 
-    def first(p: arb) -> arb:
-        return (ways + successes * p.log() + rest * (1 - p).log()).exp()
 
-    seen = [(known[0], first(known[0]) * known[1])] if known else []
+class _TailAtMost:
+    """The test, which remembers the last tail it computed: near it few operations decide."""
 
-    def nearby(p: arb) -> arb:
+    def __init__(self, successes: int, trials: int, level: arb) -> None:
+        self._successes, self._rest, self._level = successes, trials - successes, level
+        self._ways = _log_factorial(trials) - _log_factorial(successes) - _log_factorial(self._rest)
+        self._seen: tuple[arb, arb] | None = None
+
+    def __call__(self, p: arb) -> bool:
+        if self._seen and not (tail := self._near(*self._seen, p)).overlaps(self._level):
+            return bool(tail <= self._level)
+        term, odds, rest = self.first(p), p / (1 - p), self._rest
+        for depth in _DEPTHS:
+            trials = self._successes + rest
+            least, most = between(self._successes, trials, odds, min(depth, rest + 1))
+            tail = term * least.union(most)
+            if not tail.overlaps(self._level):
+                self.learn(p, tail)
+                return bool(tail <= self._level)
+        return bool(term * (-odds).hypgeom_2f1(1, -rest, self._successes + 1) <= self._level)
+
+    def first(self, p: arb) -> arb:
+        """The tail's first term, P(Binomial(trials, p) = successes)."""
+        return (self._ways + self._successes * p.log() + self._rest * (1 - p).log()).exp()
+
+    def learn(self, p: arb, tail: arb) -> None:
+        """`tail` is a ball around the tail at p."""
+        self._seen = p, tail
+
+    def _near(self, at: arb, tail: arb, p: arb) -> arb:
         """By the mean value theorem; the tail's derivative is successes/p times its first term."""
-        at, tail = seen[-1]
         if p == at:
             return tail
         between_both = p.union(at)
-        return tail + (p - at) * successes * first(between_both) / between_both
-
-    def decides(p: arb) -> bool:
-        if seen and not (tail := nearby(p)).overlaps(level):
-            return bool(tail <= level)
-        term, odds = first(p), p / (1 - p)
-        for depth in _DEPTHS:
-            least, most = between(successes, trials, odds, min(depth, rest + 1))
-            tail = term * least.union(most)
-            if not tail.overlaps(level):
-                seen.append((p, tail))
-                return bool(tail <= level)
-        return bool(term * (-odds).hypgeom_2f1(1, -rest, successes + 1) <= level)
-
-    return decides
+        return tail + (p - at) * self._successes * self.first(between_both) / between_both
 
 
 @lru_cache(maxsize=1 << 15)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import rfc8785
+from numpy.typing import NDArray
 
 from certify.confidence import Split
 from certify.document import TYPE, VERSION, Asked, Subject
@@ -153,22 +154,28 @@ def _evidence(data: object) -> Evidence:
     predictions = np.frombuffer(
         base64_bytes(given["predictions"], "evidence.predictions"), dtype="<i4"
     )
-    votes, squares = None, None
+    squares = None
     if given["squares"] is not None:
         listed = _whole(_list(given["squares"], "evidence.squares"), "evidence.squares")
         squares = np.array(listed, dtype=np.int64)
-    if features > VOTES_FEATURES or squares is not None:
-        rule = f"be null above {VOTES_FEATURES} features, and where there are squares"
-        require(given["votes"] is None, "evidence.votes", given["votes"], rule)
-    else:
-        packed = np.frombuffer(base64_bytes(given["votes"], "evidence.votes"), dtype=np.uint8)
-        width = -(-features // 8)
-        fits = packed.size == samples * width
-        require(fits, "size of evidence.votes", packed.size, f"be {samples}·{width} bytes")
-        votes = packed.reshape(samples, width)
+    kept = features <= VOTES_FEATURES and squares is None
+    votes = _votes(given["votes"], samples, features, kept)
     counts = _whole(_list(given["counts"], "evidence.counts"), "evidence.counts")
     counted = np.array(counts, dtype=np.int64)
     return Evidence(ranges, features, votes, counted, predictions, squares)
+
+
+def _votes(data: object, samples: int, features: int, kept: bool) -> NDArray[np.uint8] | None:
+    """Single votes, where they are kept; nothing may be in their place where they are not."""
+    if not kept:
+        rule = f"be null above {VOTES_FEATURES} features, and where there are squares"
+        require(data is None, "evidence.votes", data, rule)
+        return None
+    packed = np.frombuffer(base64_bytes(data, "evidence.votes"), dtype=np.uint8)
+    width = -(-features // 8)
+    fits = packed.size == samples * width
+    require(fits, "size of evidence.votes", packed.size, f"be {samples}·{width} bytes")
+    return packed.reshape(samples, width)
 
 
 def _pair(data: object) -> tuple[int, int]:

@@ -142,23 +142,26 @@ def _split_check(document: Document) -> Check:
 
 
 def _evidence_checks(document: Document) -> Iterator[Check]:
-    evidence, found = document.evidence, document.evidence.digest()
-    same = found == document.evidence_digest
-    yield Check(
-        "evidence digest",
-        same,
-        f"SHA-256 {found[:16]}…" if same else f"is {found}, stated {document.evidence_digest}",
-    )
+    evidence, votes = document.evidence, document.plan.recipe.votes
+    yield _digest_check(evidence.digest(), document.evidence_digest)
     if evidence.squares is not None:
         yield _points_check(document.plan, evidence, evidence.squares.tolist())
-        return
-    votes = document.plan.recipe.votes
-    if evidence.votes is None:
+    elif evidence.votes is not None:
+        yield _votes_check(evidence, votes)
+    else:
         total, due = int(evidence.counts.sum()), votes * evidence.samples
-        yield Check(
-            "counts", total == due, f"{total} votes in all, {due} due; single votes left out"
-        )
-        return
+        found = f"{total} votes in all, {due} due; single votes left out"
+        yield Check("counts", total == due, found)
+
+
+def _digest_check(ours: str, stated: str) -> Check:
+    same = ours == stated
+    found = f"SHA-256 {ours[:16]}…" if same else f"is {ours}, stated {stated}"
+    return Check("evidence digest", same, found)
+
+
+def _votes_check(evidence: Evidence, votes: int) -> Check:
+    """Whether the counts are those of the single votes, and every sample has as many as is due."""
     counts, uneven = np.zeros(evidence.features, dtype=np.int64), 0
     for block in evidence.rows():
         counts += block.sum(axis=0, dtype=np.int64)
@@ -167,7 +170,7 @@ def _evidence_checks(document: Document) -> Iterator[Check]:
     found = f"{evidence.samples} samples of {votes} votes, recounted"
     if wrong or uneven:
         found = f"{wrong} counts differ from the votes, {uneven} samples have a wrong number"
-    yield Check("counts", not wrong and not uneven, found)
+    return Check("counts", not wrong and not uneven, found)
 
 
 def _points_check(plan: Plan, evidence: Evidence, squares: list[int]) -> Check:
