@@ -14,8 +14,9 @@ from certify.document import TYPE, VERSION, dumps
 from certify.evidence import VOTES_FEATURES
 from certify.fields import LONGEST_LINE
 from certify.noise import LAWS
-from certify.plan import LARGEST_SIDE
+from certify.plan import ATTRIBUTIONS, LARGEST_SIDE, PRECISIONS
 from certify.reading import LARGEST_BYTES, LARGEST_FEATURES
+from certify.scores import SCORES
 from certify.signature import PAYLOAD_TYPE, seal
 
 PAGE = (Path(__file__).parents[2] / "docs" / "certificate.md").read_text()
@@ -52,7 +53,7 @@ def test_numbers_and_names_are_those_of_the_code() -> None:
     assert f"null above {VOTES_FEATURES} features" in PLAIN
     assert f"at most {LONGEST_LINE} characters" in PLAIN
     assert f"sides at most {LARGEST_SIDE}" in PLAIN
-    assert all(f"`{law}`" in PAGE for law in LAWS)
+    assert all(f"`{name}`" in PAGE for name in (*LAWS, *ATTRIBUTIONS, *PRECISIONS, *SCORES))
     for kept, words in ((True, "with single votes"), (False, "without")):
         shares = ", ".join(f"{share:g}" for share in asdict(split(kept)).values())
         assert f"{shares} {words}" in PLAIN
