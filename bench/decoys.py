@@ -19,8 +19,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.compared import TOP, Setting, Unit
-from bench.comparison import NUMBERS, PAGE, page
+from bench.decoys_compared import TOP, Setting, Unit
+from bench.decoys_comparison import NUMBERS, PAGE, page
 from bench.provenance import ROOT, provenance
 from models.attacks.plain import Strength
 from models.loading import Network

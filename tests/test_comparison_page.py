@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench import comparison
-from bench.arms import ARMS
-from bench.compared import Setting, Unit
+from bench import decoys_comparison
 from bench.decoys import SETTINGS, chosen_files
-from bench.duels import (
+from bench.decoys_arms import ARMS
+from bench.decoys_compared import Setting, Unit
+from bench.decoys_duels import (
     ADAPTIVE,
     CONTROLS,
     QUALITY,
@@ -31,13 +31,13 @@ from models.evaluation.scores import magnitude
 from models.loading import Network
 from models.registry import card
 
-RECORD = json.loads(comparison.NUMBERS.read_text())
+RECORD = json.loads(decoys_comparison.NUMBERS.read_text())
 UNITS = RECORD["units"]
 PHOTOGRAPHS, DIGITS = "efficientnet-lite0", "digits-tiny"
 
 
 def test_the_page_is_written_from_the_numbers() -> None:
-    assert comparison.PAGE.read_text() == comparison.page(RECORD)
+    assert decoys_comparison.PAGE.read_text() == decoys_comparison.page(RECORD)
 
 
 def test_everything_that_is_set_was_measured() -> None:
@@ -193,6 +193,6 @@ def test_what_the_page_says_of_digits() -> None:
 
 
 def test_every_control_is_fought() -> None:
-    text = comparison.PAGE.read_text()
+    text = decoys_comparison.PAGE.read_text()
     for control in CONTROLS:
-        assert f"\n| {comparison.TITLES[control]} | " in text
+        assert f"\n| {decoys_comparison.TITLES[control]} | " in text

@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from bench.arms import ARMS
-from bench.comparison_words import ANSWERS, CLAIMS, QUESTIONS, SETTING, SOURCES, TEXT, WORDS
-from bench.duels import (
+from bench.decoys_arms import ARMS
+from bench.decoys_duels import (
     ADAPTIVE,
     CONTROLS,
     QUALITY,
@@ -17,6 +16,7 @@ from bench.duels import (
     duel,
     selected,
 )
+from bench.decoys_words import ANSWERS, CLAIMS, QUESTIONS, SETTING, SOURCES, TEXT, WORDS
 from bench.provenance import ROOT
 from models.evaluation.robustness import AIMS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.stats import binom
 
-from bench.arms import ARMS
+from bench.decoys_arms import ARMS
 
 CHANCE = 0.05  # how rarely equals may be called different, in one comparison
 CONTROLS = tuple(arm.name for arm in ARMS if arm.name != "dance")

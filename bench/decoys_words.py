@@ -3,7 +3,7 @@
 What WORDS says of numbers is said again by tests/test_comparison_page.py.
 """
 
-from bench.duels import ADAPTIVE, QUALITY, TRANSFER
+from bench.decoys_duels import ADAPTIVE, QUALITY, TRANSFER
 
 SOURCES = {
     "decoys": "decoys",

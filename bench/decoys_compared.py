@@ -1,4 +1,4 @@
-"""One picture, one network, one base map: every arm of `bench.arms` measured on it."""
+"""One picture, one network, one base map: every arm of `bench.decoys_arms` measured on it."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.arms import ARMS, Arm, Pictures, sources
+from bench.decoys_arms import ARMS, Arm, Pictures, sources
 from models.attacks.maps import aggregated, climbable, magnitudes
 from models.attacks.plain import Strength, Victim
 from models.attribution.bases import ATTRIBUTIONS

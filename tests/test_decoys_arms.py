@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.arms import ARMS, bounded, scattered, sources
+from bench.decoys_arms import ARMS, bounded, scattered, sources
 
 KEY = 0xFACE
 
