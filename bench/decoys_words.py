@@ -1,6 +1,6 @@
 """The words of the page about DANCE and its controls; numbers come from bench.decoys.
 
-What WORDS says of numbers is said again by tests/test_comparison_page.py.
+What WORDS says of numbers is said again by tests/bench/test_comparison_page.py.
 """
 
 from bench.decoys_duels import ADAPTIVE, QUALITY, TRANSFER

@@ -12,7 +12,7 @@ from bench.invariance import Seen, _row, page, see
 from models.loading import Network
 from models.registry import card
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 RECORD: dict[str, Any] = json.loads((DOCS / "bench" / "invariance.json").read_text())
 PAGE = (DOCS / "invariance.md").read_text()
 
