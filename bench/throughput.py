@@ -32,6 +32,7 @@ BEST_BATCH = 16
 MEMORY = (
     (MAIN, "draw", 64, 0),
     (MAIN, "draw", 512, 0),
+    (MAIN, "draw", 2048, 0),
     (MAIN, "captum", 64, BEST_BATCH),
     (MAIN, "captum", 64, 0),
     (SMALL, "draw", 64, 0),

@@ -22,6 +22,9 @@ ALL = 64
 BASES = ("gradient", "grad_cam")
 # What a machine that is short of time and memory can do without.
 LEFT_OUT = ("captum 1", "captum all", "float16")
+# What a recipe may ask for where its card says fewer lanes.
+WIDE = 16
+WIDER = {"float32": "draw gradient, 16 lanes", "bfloat16": "draw gradient bfloat16, 16 lanes"}
 # Of these less is measured.
 LARGE = ("resnet50",)
 
@@ -50,6 +53,9 @@ def arms(subject: Subject) -> Iterator[Arm]:
         yield Arm(f"bare {base}", 2 * lanes, _in_batches(subject, lanes, bare, 2 * lanes))
         yield Arm(f"draw {base}", 2 * lanes, partial(draw, subject, 2 * lanes, base))
         yield Arm(f"draw {base} bfloat16", lanes, partial(draw, subject, lanes, base, "bfloat16"))
+    for precision in ("float32", "bfloat16"):
+        wide = partial(draw, subject, WIDE, "gradient", precision, WIDE)
+        yield Arm(WIDER[precision], WIDE, wide)
     for batch in CAPTUM_BATCHES[1:3] if large else CAPTUM_BATCHES:
         samples = max(8, batch)
         yield Arm(f"captum {batch}", samples, partial(captum, subject, samples, batch))
@@ -109,10 +115,15 @@ def loop(subject: Subject, samples: int) -> object:
 
 
 def draw(
-    subject: Subject, samples: int, base: str = "gradient", precision: str = "float32"
+    subject: Subject,
+    samples: int,
+    base: str = "gradient",
+    precision: str = "float32",
+    lanes: int | None = None,
 ) -> object:
-    """Ours: noise, maps, votes and evidence, in one call."""
+    """Ours: noise, maps, votes and evidence, in one call; `lanes`: not those of the card."""
     recipe = replace(subject.plan.recipe, attribution=base, precision=precision)
+    recipe = recipe if lanes is None else replace(recipe, lanes=lanes)
     plan = replace(subject.plan, recipe=recipe)
     return subject.sampler.draw(plan, subject.picture, 0, samples)
 
