@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ FORBIDDEN = {"pickle", "shelve", "dill", "marshal"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
