@@ -200,6 +200,7 @@ def test_the_simplex_route_is_the_linear_programs_optimum(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("start", range(FEW, MANY, BATCH))
 def test_no_claim_about_ten_thousand_hostile_inputs_is_wrong(start: int) -> None:
     for case in range(start, min(start + BATCH, MANY)):
