@@ -15,25 +15,23 @@ docs/arithmetic.md.
 import argparse
 import json
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from bench import arithmetic_page
+from bench.clock import Clock
+from bench.parts import parts
 from bench.planned import planned
 from bench.provenance import ROOT, provenance
-from certify import pairwise, per_feature, renyi, simplex
-from certify.certificate import budget_of, certify, feature_bounds
-from certify.claims import boundary
+from certify.certificate import certify
 from certify.evidence import VOTES_FEATURES, Evidence
-from certify.noise import Gaussian
 from certify.plan import Plan, Question
 from certify.randomness import words
 from models.loading import Network
@@ -42,14 +40,12 @@ from models.sampling import Sampler
 
 PHOTOGRAPH, MODEL, KEY = "coffee.jpg", "efficientnet-lite0", "affd0000000000000000000000000001"
 SAMPLES, DRAWN, GROUP = 10_000, 256, 8
-REPEATS = 3
+REPEATS, DIGITS = 3, 4
 CELLS, VOTE_FRACTION, SCALE = (8, 1), 0.25, 0.25
 LAWS = (("gaussian", 2), ("laplace", 1), ("generalized_normal", 4), ("generalized_normal", 12))
 CONFIDENCES, NORM, FAILURE_PROBABILITY = ("anytime", "fixed"), "2", 0.001
-# The promise of issue 3: seconds for so many features.
+# Seconds that a certificate of so many features may take.
 PROMISED = {784: 1.0, 50_176: 10.0}
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -131,10 +127,10 @@ def row(plan: Plan, evidence: Evidence, confidence: str) -> Row:
     """Certificates each in a fresh process, the parts of one in another."""
     question = Question(plan.recipe.votes, SAMPLES, FAILURE_PROBABILITY, confidence, NORM)
     runs = [_alone(_whole, plan, evidence, question)["certify"] for _ in range(REPEATS)]
-    parts = _alone(_parts, plan, evidence, question)
+    each = _alone(_parts, plan, evidence, question)
     different = len(np.unique(evidence.counts))
     recipe = plan.recipe
-    return Row(plan.features, recipe.law, recipe.shape, confidence, different, min(runs), parts)
+    return Row(plan.features, recipe.law, recipe.shape, confidence, different, min(runs), each)
 
 
 def _alone(work: Callable[..., dict[str, float]], *given: Any) -> dict[str, float]:
@@ -143,46 +139,21 @@ def _alone(work: Callable[..., dict[str, float]], *given: Any) -> dict[str, floa
         return fresh.submit(work, *given).result()
 
 
-class _Clock:
-    """CPU seconds of named steps of this process."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def __call__(self, name: str, step: Callable[[], Result]) -> Result:
-        before = time.process_time()
-        result = step()
-        self.seconds[name] = round(time.process_time() - before, 4)
-        return result
-
-
 def _whole(plan: Plan, evidence: Evidence, question: Question) -> dict[str, float]:
-    clock = _Clock()
-    clock("certify", lambda: certify(plan, evidence, question))
-    return clock.seconds
+    clock = Clock()
+    with clock("certify"):
+        certify(plan, evidence, question)
+    return clock.rounded(DIGITS)
 
 
 def _parts(plan: Plan, evidence: Evidence, question: Question) -> dict[str, float]:
-    clock, law, norm = _Clock(), plan.recipe.noise, question.ball(plan)
-    budget = clock("table", lambda: budget_of(plan, question, evidence.samples))
-    both = clock("bounds", lambda: feature_bounds(plan, evidence.counts, None, budget))
-    cut = boundary(evidence.counts, both, question.k)
-    clock("per_feature", lambda: per_feature.radii(cut, law, norm))
-    if isinstance(law, Gaussian):
-        clock("simplex", lambda: simplex.radii(cut, plan.weight, law))
-    clock("renyi", lambda: renyi.radii(cut, plan.weight, law, norm))
-    pairs = clock("pairs counted", lambda: pairwise.count(evidence, cut.reported))
-    if pairs is not None:
-        clock("pairwise", lambda: pairwise.radii(pairs, plan.features, budget, law, norm))
-    lower, upper = both.lower.tolist(), both.upper.tolist()
-    clock("labels", lambda: per_feature.label_radii(lower, upper, law, norm))
-    return clock.seconds
+    return parts(plan, evidence, question).rounded(DIGITS)
 
 
 def _line(row: Row) -> str:
-    parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in row.parts.items())
+    spent = ", ".join(f"{name} {seconds:.2f}" for name, seconds in row.parts.items())
     head = f"{row.features:6} features  {row.law} {row.shape}, {row.confidence}"
-    return f"{head}: {row.seconds:.2f} s  ({parts})"
+    return f"{head}: {row.seconds:.2f} s  ({spent})"
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ class Clock:
         spent = time.process_time() - began
         self.seconds[name] = self.seconds.get(name, 0.0) + spent
 
-    def rounded(self) -> dict[str, float]:
-        """Milliseconds are below what is meant."""
-        return {name: round(seconds, 3) for name, seconds in self.seconds.items()}
+    def rounded(self, digits: int = 3) -> dict[str, float]:
+        """To milliseconds, if not told otherwise: less is below what is meant."""
+        return {name: round(seconds, digits) for name, seconds in self.seconds.items()}
 
 
 def timed(work: Callable[[], object]) -> dict[str, float]:

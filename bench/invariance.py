@@ -5,7 +5,8 @@
 
 Every sample is computed alone and in batches of 8, 16 and 32, in float32 and in bfloat16, and each
 batch once more with its pictures in another order. Writes invariance.json; docs/invariance.md shows
-it as a table, and a test holds the two in step. bfloat16 is measured here and offered nowhere.
+it as a table, and a test holds the two in step. bfloat16 is here that of torch's autocast, which
+rounds layer by layer; what a recipe may ask for rounds weights and activations throughout.
 """
 
 import argparse

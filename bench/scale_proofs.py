@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from bench.clock import Clock, timed
+from bench.parts import parts
 from bench.scale_evidence import Done, evidence_of
 from bench.synthetic import Voters
-from certify import pairwise, per_feature, renyi, simplex
-from certify.certificate import budget_of, certify, feature_bounds
-from certify.claims import boundary
+from certify.certificate import certify
 from certify.document import Asked, Subject, compose, dumps
-from certify.noise import Gaussian
 from certify.plan import Question
 from certify.verify import verify
+
+# As the page calls them.
+NAMES = {"per_feature": "per feature", "renyi": "Rényi"}
 
 
 def certify_anytime(voters: Voters, samples: int, folder: Path) -> Done:
@@ -35,30 +36,12 @@ def certify_fixed(voters: Voters, samples: int, folder: Path) -> Done:
 
 def profile(voters: Voters, samples: int, folder: Path) -> Done:
     """The parts of certify_anytime."""
-    clock, plan = Clock(), voters.plan
-    evidence, question = evidence_of(voters, samples, folder), _question(voters, samples)
-    law, norm = plan.recipe.noise, question.ball(plan)
-    with clock("table"):
-        budget = budget_of(plan, question, samples)
-    with clock("bounds"):
-        both = feature_bounds(plan, evidence.counts, None, budget)
-    cut = boundary(evidence.counts, both, question.k)
-    with clock("per feature"):
-        per_feature.radii(cut, law, norm)
-    with clock("simplex"):
-        simplex.radii(cut, plan.weight, Gaussian(plan.recipe.scale))
-    with clock("Rényi"):
-        renyi.radii(cut, plan.weight, law, norm)
-    pairs = None
-    if evidence.votes is not None:
-        with clock("pairs counted"):
-            pairs = pairwise.count(evidence, cut.reported)
-    if pairs is not None:
-        with clock("pairwise"):
-            pairwise.radii(pairs, plan.features, budget, law, norm)
-    with clock("labels"):
-        per_feature.label_radii(both.lower.tolist(), both.upper.tolist(), law, norm)
-    return {"parts": clock.rounded(), "different_counts": len(np.unique(evidence.counts))}
+    evidence = evidence_of(voters, samples, folder)
+    spent = parts(voters.plan, evidence, _question(voters, samples)).rounded()
+    if evidence.votes is None:
+        del spent["pairs counted"]
+    named = {NAMES.get(part, part): seconds for part, seconds in spent.items()}
+    return {"parts": named, "different_counts": len(np.unique(evidence.counts))}
 
 
 def document(voters: Voters, samples: int, folder: Path) -> Done:
