@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.planned import fitted
 from models.attribution.methods import METHODS
-from models.images import decode, fit
 from models.registry import card
 
 
@@ -25,7 +25,7 @@ def picture(record: dict[str, Any], root: Path) -> Figure:
     axes = figure.subplots(len(photographs), len(columns) + 1, squeeze=False)
     for row, photograph in zip(axes, photographs, strict=True):
         file = root / tables[0]["folder"] / f"{photograph}.jpg"
-        row[0].imshow(fit(decode(file.read_bytes(), max_pixels=1 << 26), card(tables[0]["model"])))
+        row[0].imshow(fitted(file, card(tables[0]["model"])))
         for place, name in zip(row[1:], columns, strict=True):
             _map(place, maps.get((photograph, name)))
         for place in row:

@@ -82,13 +82,13 @@ def batch(model: str) -> "tuple[Tensor, int]":
     """As many noisy pictures as the model has lanes, and the class that they are of."""
     import torch
 
+    from bench.planned import fitted
     from certify.noise import Gaussian, draw, table
-    from models import images
     from models.registry import card
     from service.settings import bundled_photo
 
     chosen = card(model)
-    picture = images.fit(images.decode(bundled_photo().read_bytes(), max_pixels=10**8), chosen)
+    picture = fitted(bundled_photo(), chosen)
     law = table(Gaussian(SCALE))
     noisy = [
         picture + draw(law, 7, n, picture.size).reshape(picture.shape) for n in range(chosen.lanes)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.decoys_arms import ARMS, Arm, Pictures, sources
+from bench.planned import fitted
 from models.attacks.maps import aggregated, climbable, magnitudes
 from models.attacks.plain import Strength, Victim
 from models.attribution.bases import ATTRIBUTIONS
@@ -24,11 +25,10 @@ from models.evaluation.fidelity import fidelity
 from models.evaluation.robustness import AIMS, Attacks, attacked
 from models.evaluation.scores import magnitude, ranking, shown
 from models.evaluation.scoring import log_probability
-from models.images import decode, digest, fit
+from models.images import digest
 from models.loading import Network
 
 KEY = 0xAFFD0000000000000000000000000004
-LARGEST_PICTURE = 1 << 26
 TOP = 10  # one pixel in so many counts as the top
 
 Map = NDArray[np.float64]
@@ -62,7 +62,7 @@ class Unit:
     def __init__(self, setting: Setting, network: Network, base: str, file: Path, number: int):
         self.setting, self.network, self.base, self.number = setting, network, base, number
         self.name = file.stem
-        self.picture = fit(decode(file.read_bytes(), max_pixels=LARGEST_PICTURE), network.card)
+        self.picture = fitted(file, network.card)
         self.search = Search("lattice", setting.layer, setting.patch, setting.patch)
         self.attacks = Attacks(
             k=network.card.size**2 // TOP, bound=setting.bound, strength=setting.strength

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.planned import fitted
 from bench.provenance import ROOT, provenance
 from models.attribution.gradient import gradient
 from models.decoys.dance import explained
@@ -33,12 +34,11 @@ from models.decoys.finding import Finder
 from models.decoys.part import Part
 from models.decoys.records import Records
 from models.decoys.search import Search
-from models.images import decode, digest, fit
+from models.images import digest
 from models.loading import Network
 from models.registry import card
 from service.allocator import keep_memory
 
-LARGEST_PICTURE = 1 << 26
 PIECE = 400  # decoys at least, but for the last piece
 SECONDS = ("finding", "mapping", "alone")
 NUMBERS = ROOT / "docs" / "bench" / "decoys-cost.json"
@@ -70,7 +70,7 @@ def main() -> None:
     keep_memory()
     torch.set_num_threads(1)
     network = Network(card(chosen.model))
-    picture = fit(decode(chosen.photograph.read_bytes(), max_pixels=LARGEST_PICTURE), network.card)
+    picture = fitted(chosen.photograph, network.card)
     target = int(network(torch.from_numpy(picture[None]).float()).argmax())
     subject, layer = Subject(network, picture, target), network.card.defaults.layer
     record = {**provenance(), "model": chosen.model, "picture": chosen.photograph.stem}

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
+from bench.planned import fitted
 from bench.provenance import ROOT, provenance
 from certify.noise import Gaussian, draw, table
 from models.attribution.bases import ATTRIBUTIONS
 from models.features import magnitude, pool, vote
-from models.images import decode, fit
 from models.loading import Network
 from models.registry import Card, card
 
@@ -108,8 +108,8 @@ def compare(network: Network, samples: int) -> Sequence[Row]:
 def pictures(network: Network, samples: int) -> tuple[Tensor, int]:
     """The bundled photograph under noise, (samples, size, size, 3), and its class."""
     chosen = network.card
-    data = (ROOT / "examples" / "photos" / f"{PHOTOGRAPH}.jpg").read_bytes()
-    clean = torch.from_numpy(fit(decode(data, max_pixels=1 << 26), chosen)).float()
+    file = ROOT / "examples" / "photos" / f"{PHOTOGRAPH}.jpg"
+    clean = torch.from_numpy(fitted(file, chosen)).float()
     law = table(Gaussian(chosen.defaults.scale))
     noise = [draw(law, KEY, each, clean.numel()).reshape(clean.shape) for each in range(samples)]
     with torch.no_grad():
