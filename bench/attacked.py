@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from bench.drawn import KEY
+from bench.photographs import photographs
 from bench.planned import planned
 from bench.provenance import ROOT, provenance
 from bench.soundness import OTHER_KEY
@@ -188,7 +189,7 @@ def _judge(sampler: Sampler, subject: Subject, picture: Picture, samples: int) -
 
 
 def _subjects(sampler: Sampler, chosen: argparse.Namespace) -> Iterator[Subject]:
-    files = sorted(chosen.photographs.glob("*.[jp][pn]g"))
+    files = photographs(chosen.photographs)
     files = [file for file in files if not chosen.only or file.stem in chosen.only]
     for file in files[: chosen.take]:
         scale, attribution = sampler.card.defaults.scale, chosen.attribution

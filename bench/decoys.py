@@ -21,6 +21,7 @@ from rich.progress import Progress
 
 from bench.decoys_compared import TOP, Setting, Unit
 from bench.decoys_comparison import NUMBERS, PAGE, page
+from bench.photographs import photographs
 from bench.provenance import ROOT, provenance
 from models.attacks.plain import Strength
 from models.loading import Network
@@ -101,7 +102,7 @@ def measured(into: Path, names: list[str], console: Console) -> list[dict[str, A
 
 def chosen_files(setting: Setting) -> list[tuple[int, Path]]:
     """The setting's pictures, each with its number in the folder."""
-    files = sorted((ROOT / setting.photographs).glob("*.[jp][pn]g"))
+    files = photographs(ROOT / setting.photographs)
     wanted = setting.pictures or tuple(file.stem for file in files)
     return [(number, file) for number, file in enumerate(files) if file.stem in wanted]
 
