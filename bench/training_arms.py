@@ -63,8 +63,8 @@ ARMS: Mapping[str, Arm] = {
     "ig-sum-norm": Arm("ig-sum-norm", control="pgd", points=True),
     "cacr-wacr": Arm("cacr-wacr", control="ig-sum-norm", points=True),
     "art": Arm("art", control="pgd"),
-    # As released CACR's softmaxes are flat. Here maps are in units of their mean: one that sums to 1
-    # over 28×28 pixels has the mean 1.
+    # As released CACR's softmaxes are flat. Here maps are in units of their mean: one that sums to
+    # 1 over 28×28 pixels has the mean 1.
     "cacr-wacr-sharp": Arm("cacr-wacr", "ig-sum-norm", {"gain": "784"}, points=True),
     # The same with the weight that RAR has for larger data sets, where it is 0.1 for this one.
     "ig-sum-norm-heavy": Arm("ig-sum-norm", "pgd", {"weight": "1"}, points=True),
