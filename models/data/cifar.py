@@ -88,7 +88,8 @@ def _sheet(path: Path) -> NDArray[np.uint8]:
     sheet = picture(path)
     if sheet.shape[1] != PIXELS:
         raise BadData(f"{path} is {sheet.shape[1]} pixels wide; it must be {PIXELS}, one picture")
-    return sheet.reshape(-1, SIDE, SIDE, 3)
+    # A decoded sheet cannot be written to, which torch warns of wherever it is handed on.
+    return sheet.reshape(-1, SIDE, SIDE, 3).copy()
 
 
 def _labels(path: Path, count: int) -> NDArray[np.int64]:

@@ -83,6 +83,7 @@ def test_cifar_sheets_hold_one_picture_a_row(tmp_path: Path) -> None:
     data = load(f"cifar10:{tmp_path}")
     assert (len(data.train), len(data.test)) == (80, 16)
     assert (data.test.pictures[3] == values(16, 1024, 3)[3].reshape(32, 32, 3)).all()
+    assert data.test.pictures.flags.writeable
 
 
 def test_boxes_move_with_their_pictures(tmp_path: Path) -> None:
