@@ -58,7 +58,9 @@ ARMS: Mapping[str, Arm] = {
     "sat-trades": _salient("sat-trades", "trades"),
     "sat-masks-pgd": _salient("sat-pgd", "pgd", "annotation"),
     "spat": Arm("spat", control="pgd-half"),
-    "spat-trades": Arm("spat-trades", control="trades"),
+    "spat-trades": Arm("spat-trades", control="trades-ce"),
+    # TRADES climbs the divergence, SPAT a cross-entropy: without smoothing, that alone is left.
+    "trades-ce": Arm("spat-trades", "trades", {"smoothing": "0"}),
     "ig-norm": Arm("ig-norm", control="pgd", points=True),
     "ig-sum-norm": Arm("ig-sum-norm", control="pgd", points=True),
     "cacr-wacr": Arm("cacr-wacr", control="ig-sum-norm", points=True),

@@ -81,6 +81,8 @@ CLAIMS = (
     Claim("SPAT withstands PGD better at equal clean accuracy", "spat", "pgd", line=True),
     Claim("SPAT + TRADES withstands PGD better than TRADES", "spat-trades", "trades"),
     Claim("SPAT + TRADES reads more clean pictures right", "spat-trades", "trades", CLEAN),
+    Claim("SPAT + TRADES withstands PGD better than without smoothing", "spat-trades", "trades-ce"),
+    Claim("TRADES withstands PGD better if its attack climbs cross-entropy", "trades-ce", "trades"),
     Claim("CACR + WACR keep more of IG's top k", "cacr-wacr", "ig-sum-norm", IG_TOP),
     Claim("CACR + WACR keep more of IG's order", "cacr-wacr", "ig-sum-norm", IG_ORDER),
     Claim("IG-SUM-NORM keeps more of IG's top k than PGD training", "ig-sum-norm", "pgd", IG_TOP),
