@@ -24,12 +24,13 @@ from rich.console import Console
 
 from bench.provenance import ROOT, provenance
 from bench.throughput_cuda_arms import DEPTHS, Arm, Run, Setting, arms, draw, setting
+from models.devices import has_tensor_float
 from models.gpu.inputs import Plain
 from models.gpu.sampler import GpuSampler, default_ways
-from models.precision import FLOAT32
+from models.precision import FLOAT32, TF32
 
 MODELS = ("efficientnet-lite0", "mobilenet-v2")
-PRECISIONS = (FLOAT32, "bfloat16")
+PRECISIONS = (FLOAT32, TF32, "bfloat16")
 LANES = (64, 256, 8)
 ROUNDS = 5
 TRIAL = 4  # steps of an arm before the clock counts
@@ -176,6 +177,8 @@ def _memory(at: Setting, most: bool = False) -> int:
 def _order(chosen: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
     for model in chosen.models:
         for precision in chosen.precisions:
+            if precision == TF32 and not has_tensor_float(chosen.device):
+                continue
             for lanes in chosen.lanes:
                 yield model, precision, lanes
 

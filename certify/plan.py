@@ -36,8 +36,9 @@ AttributionName = Literal[
     "dance",
 ]
 ATTRIBUTIONS: tuple[str, ...] = get_args(AttributionName)
-# Each is a network of its own: weights, activations and their gradients have this many bits.
-PrecisionName = Literal["float32", "bfloat16", "float16"]
+# Each is a network of its own: weights, activations and their gradients have this many bits; of
+# tf32 the factors of products, of which only GPUs make such.
+PrecisionName = Literal["float32", "bfloat16", "float16", "tf32"]
 PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
 CONFIDENCES = ("anytime", "fixed")
 LARGEST_SIDE = 4096

@@ -6,10 +6,13 @@
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 NAME = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
 RULE = "be auto, cpu, cuda or cuda:N"
+AMPERE = (8, 0)  # compute capability
 
 
 class DeviceError(RuntimeError):
@@ -53,6 +56,37 @@ def exact() -> None:
     for part in (cuda.matmul, cudnn.conv, cudnn.rnn):
         part.fp32_precision = "ieee"
     cudnn.benchmark, cudnn.deterministic = False, True
+
+
+def has_tensor_float(device: Any) -> bool:
+    """Whether this torch device multiplies in TensorFloat-32: a GPU of NVIDIA's, from Ampere on."""
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return False
+    return torch.cuda.get_device_capability(device) >= AMPERE
+
+
+@contextmanager
+def tensor_float() -> Iterator[None]:
+    """Within, CUDA rounds the factors of convolutions and matrix products to TensorFloat-32.
+
+    It is a setting of the process, so one thread computes at a time; a graph that is captured
+    within keeps it. What went before is set again afterwards.
+    """
+    from torch import backends
+
+    cuda: Any = backends.cuda
+    cudnn: Any = backends.cudnn
+    parts = (cuda.matmul, cudnn.conv)
+    before = [part.fp32_precision for part in parts]
+    try:
+        for part in parts:
+            part.fp32_precision = "tf32"
+        yield
+    finally:
+        for part, was in zip(parts, before, strict=True):
+            part.fp32_precision = was
 
 
 def main(device: str) -> int:

@@ -1,6 +1,7 @@
 """From a card to a network that is ready to run: checked, folded, laid out, frozen."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import safetensors.torch
@@ -9,12 +10,18 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.architectures import ARCHITECTURES
-from models.devices import exact
+from models.devices import exact, has_tensor_float, tensor_float
+from models.precision import TF32
 from models.registry import Card
 from models.strided import quicken
 from models.weights import weights
 
-FLOATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+FLOATS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    TF32: torch.float32,
+}
 
 
 class Network:
@@ -57,16 +64,31 @@ class Network:
         plain = ((images - self._mean) / self._std).permute(0, 3, 1, 2)
         return plain.to(FLOATS[self.precision])
 
+    def computes(self, precision: str) -> bool:
+        """Whether the device has this precision."""
+        return precision != TF32 or has_tensor_float(self.device)
+
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """Where all passes of this network belong, there and back: what its precision needs."""
+        return tensor_float() if self.precision == TF32 else nullcontext()
+
     def at(self, precision: str) -> "Network":
         """Return the network of this precision: a copy whose folded weights are rounded to it.
 
         The copy takes and gives float32: pictures, logits, and gradients of one in the other. What
         lies between is computed in the precision, backwards too; where a layer adds up in float32,
         it rounds what it passes on. It is another function than the network in float32. On a
-        processor strided depthwise convolutions go backwards in float32 (`models.strided`).
+        processor strided depthwise convolutions go backwards in float32 (`models.strided`). In tf32
+        weights and activations stay float32, and the device rounds the factors of products; raises
+        ValueError where it cannot.
         """
+        if not self.computes(precision):
+            rule = "only an NVIDIA GPU, from Ampere on, computes in it"
+            raise ValueError(f"precision is {precision}, and the device {self.device}; {rule}")
         made = copy.copy(self)
         made.precision = precision
+        if precision == TF32:
+            return made
         module = copy.deepcopy(self.module).to(FLOATS[precision])
         made.module = quicken(module) if self.device.type == "cpu" else module
         return made

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from certify.plan import PRECISIONS
 
-FLOAT32 = "float32"
+FLOAT32, TF32 = "float32", "tf32"
 FLOAT32_ONLY: Mapping[str, str] = MappingProxyType(
     {
         "dance": "decoys are found by how little a layer's values move, less than few bits resolve",

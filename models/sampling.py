@@ -72,10 +72,11 @@ class Sampler:
         classes, network = len(self.card.classes), self.at(precision)
         pixels = torch.from_numpy(image).to(self.network.device, torch.float32).unsqueeze(0)
         if target is None:
-            with torch.no_grad():
+            with torch.no_grad(), network.arithmetic():
                 target = int(network(pixels).argmax())
         self._check("target", target, 0 <= target < classes, f"a class index below {classes}")
-        maps, logits = ATTRIBUTIONS[attribution].with_logits(network, pixels, target)
+        with network.arithmetic():
+            maps, logits = ATTRIBUTIONS[attribution].with_logits(network, pixels, target)
         probabilities = logits.softmax(dim=1)[0].cpu().numpy()
         return Look(probabilities, target, magnitude(maps)[0].cpu().numpy())
 
@@ -148,7 +149,8 @@ class Sampler:
         for runs in batches([range(piece.start, piece.stop) for piece in pieces], recipe.lanes):
             noisy = self._noisy(runs, fillers, recipe.lanes)
             targets = self._targets(runs, pieces, recipe.lanes)
-            maps, logits = attribute.with_logits(network, noisy, targets)
+            with network.arithmetic():
+                maps, logits = attribute.with_logits(network, noisy, targets)
             for run in runs:
                 scores = pool(magnitude(maps[run.lanes]), pieces[run.piece].plan.recipe.cell)
                 yield run.piece, scores, logits[run.lanes]

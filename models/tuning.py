@@ -32,7 +32,11 @@ def tune(
     `seconds` is about what each of them gets, in turns, and at least one batch. A precision that is
     much slower than float32 with one picture is measured no further.
     """
-    names = precisions(sampler.card.defaults.attribution)
+    names = [
+        name
+        for name in precisions(sampler.card.defaults.attribution)
+        if sampler.network.computes(name)
+    ]
     alone = {name: usual(sampler, picture, name, 1) for name in names}
     # The first pass of each makes the network in that precision.
     for plan in alone.values():

@@ -64,7 +64,7 @@ Attribution = Annotated[
 ]
 Precision = Annotated[
     str | None,
-    typer.Option(help="Arithmetic of the network: float32 (default), bfloat16 or float16."),
+    typer.Option(help="Arithmetic of the network: float32, bfloat16, float16, on GPUs tf32."),
 ]
 Lanes = Annotated[
     int | None,

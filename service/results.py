@@ -191,7 +191,9 @@ class ModelSummary(Wire):
     summary: str
     size: int = Field(description="side of the picture that the model sees, in pixels")
     classes: int = Field(description="number of classes")
-    precisions: list[str] = Field(description="what `precision` of a request may be")
+    precisions: list[str] = Field(
+        description="what `precision` of a request may be; tf32 where workers have a GPU for it"
+    )
 
 
 class ModelList(Wire):

@@ -56,13 +56,15 @@ def passing(network: Network, attribution: str) -> Pass:
         std = torch.tensor(card.std, device=network.device)
 
         def run(given: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-            return past(front, given.permute(0, 2, 3, 1), targets, std)
+            with network.arithmetic():
+                return past(front, given.permute(0, 2, 3, 1), targets, std)
 
         return Pass(network, FLOATS[network.precision], card.mean, card.std, run)
     whole = ATTRIBUTIONS[attribution]
 
     def run_whole(given: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return whole.with_logits(network, given.permute(0, 2, 3, 1), targets)
+        with network.arithmetic():
+            return whole.with_logits(network, given.permute(0, 2, 3, 1), targets)
 
     nothing, one = (0.0,) * len(card.mean), (1.0,) * len(card.std)
     return Pass(network, torch.float32, nothing, one, run_whole)

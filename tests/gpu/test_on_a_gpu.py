@@ -106,6 +106,7 @@ def test_the_kernel_writes_the_bits_of_numpy_and_torch(side: int, dtype: torch.d
         {"attribution": "grad_cam"},
         {"attribution": "input_x_gradient"},
         {"precision": "bfloat16"},
+        {"precision": "tf32"},
         {"precision": "float16", "attribution": "grad_cam"},
         {"lanes": 64},
         {"cell": 1, "votes": 12_544},

@@ -13,7 +13,7 @@ from certify.plan import PRECISIONS, Plan, Recipe
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
 from models.loading import FLOATS, Network
-from models.precision import FLOAT32_ONLY, precisions, reason
+from models.precision import FLOAT32, FLOAT32_ONLY, TF32, precisions, reason
 from models.registry import card
 from models.sampling import Sampler
 from models.strided import Strided, quicken
@@ -31,6 +31,7 @@ def in_precision(plan: Plan, precision: str, **changes: object) -> Plan:
 def test_every_precision_of_a_recipe_can_be_computed() -> None:
     assert tuple(FLOATS) == PRECISIONS
     assert FLOAT32_ONLY.keys() <= ATTRIBUTIONS.keys()
+    assert set(LOW) == set(PRECISIONS) - {FLOAT32, TF32}
     assert precisions("gradient") == PRECISIONS and precisions("lrp") == ("float32",)
     assert "overflow" in (reason("lrp", "float16") or "") and reason("lrp", "float32") is None
 

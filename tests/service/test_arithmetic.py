@@ -20,10 +20,11 @@ from models.precision import FLOAT32_ONLY, precisions
 from models.sampling import Sampler
 from service import replaying
 from service.chunks import Pace
+from service.failures import as_problem
 from service.messages import Array, Draw
 from service.orders import certify_order, explain_order
 from service.pipeline import Certified, certify, explain, receive
-from service.pool import LocalPool
+from service.pool import LocalPool, WorkRefused
 from service.settings import Settings
 
 DIGIT = (Path(__file__).parents[1] / "data" / "digits" / "3.png").read_bytes()
@@ -104,7 +105,7 @@ def test_answers_name_precision_and_lanes(client: Any, picture: bytes) -> None:
     ("fields", "field", "rule"),
     [
         ({"precision": "bfloat16", "attribution": "lrp"}, "precision", FLOAT32_ONLY["lrp"]),
-        ({"precision": "float64"}, "precision", "'float32', 'bfloat16' or 'float16'"),
+        ({"precision": "float64"}, "precision", "'float32', 'bfloat16', 'float16' or 'tf32'"),
         ({"lanes": 12}, "lanes", "digits-tiny takes 1, 8, 16, 32 here"),
         ({"lanes": 64}, "lanes", "digits-tiny takes 1, 8, 16, 32 here"),
         ({"lanes": 8, "strict": True}, "lanes", "strict is one picture at a time"),
@@ -116,6 +117,14 @@ def test_what_cannot_be_computed_is_refused(
     answer = client.certify(picture, **fields)
     (fault,) = answer.json()["errors"]
     assert answer.status_code == 422 and fault["field"] == field and rule in fault["rule"]
+
+
+def test_what_only_gpus_have_is_refused_without_one_before_anything_is_drawn() -> None:
+    with pytest.raises(
+        WorkRefused, match="tf32, and the device cpu; only an NVIDIA GPU"
+    ) as refused:
+        certified(precision="tf32")
+    assert as_problem(refused.value, 1).problem().status == 422
 
 
 def test_decoys_are_sought_in_float32_and_clean_maps_have_no_lanes(
