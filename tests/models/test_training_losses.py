@@ -107,6 +107,16 @@ def test_smoothing_pushes_rare_rivals_down() -> None:
     assert slopes(logits, label, Smoothing(0.3))[0, 2] < 0
 
 
+@pytest.mark.parametrize("confidence", [0.1, 0.5, 0.85])
+def test_of_two_classes_spat_steps_where_pgd_does(confidence: float) -> None:
+    """p - t is (p_y - t_y) times (1, -1): until p_y exceeds t_y = 0.9, only its size is less."""
+    logits = torch.tensor([[math.log(confidence), math.log(1 - confidence)]])
+    ours = slopes(logits, torch.tensor([0]), Smoothing(0.2))
+    plain = slopes(logits, torch.tensor([0]), Smoothing(0.0))
+    assert torch.equal(ours.sign(), plain.sign())
+    assert (ours.abs() < plain.abs()).all()
+
+
 def test_alignment_by_hand() -> None:
     seen = Angles(torch.tensor([0.5]), torch.tensor([1.5]))
     assert float(alignment(seen)) == pytest.approx(math.log(1 + math.exp(-1)))
