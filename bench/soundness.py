@@ -2,7 +2,9 @@
 
     python -m bench.soundness                              digits, a few minutes
     python -m bench.soundness --model efficientnet-lite0 --photographs examples/photos --take 1 \
-        --shares 0.5 --multiples 1 16 --samples 500 --steps 10 --draws 8 --restarts 3
+        --shares 0.5 --multiples 1 16 --samples 400 --steps 20 --draws 8 --restarts 10
+    python -m bench.soundness ... --attribution gradient --multiples 1 64 --steps 12 --draws 6
+    python -m bench.soundness ... --multiples 256 --restarts 2 --add      more rows, fewer starts
     python -m bench.soundness --page                       docs/soundness.md again, from all JSON
 
 For each picture, claim and multiple of its radius the three attacks of Ghorbani et al. (2019),
@@ -61,6 +63,8 @@ def main() -> None:
         name = chosen.model if of_card else f"{chosen.model}-{record['attribution']}"
         chosen.out.mkdir(parents=True, exist_ok=True)
         path = chosen.out / f"soundness-{name}.json"
+        if chosen.add:
+            record = together(json.loads(path.read_text()), record)
         path.write_text(json.dumps(record, indent=1) + "\n")
         console.print(f"{record['claims_broken_inside']} claims broken inside; wrote {path}")
     page = soundness_page.page(soundness_page.records(chosen.out))
@@ -97,6 +101,21 @@ def _measured(chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
         "claims_broken_inside": len(broken),
         "rows": [row for row in rows if row["radius"]],
     }
+
+
+def together(before: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """The record from before with the rows of another that differs in the number of starts alone.
+
+    Raises ValueError where it differs in more.
+    """
+    for name in ("model", "attribution", "samples", "steps", "draws"):
+        if before[name] != record[name]:
+            was, now = before[name], record[name]
+            raise ValueError(f"{name} is {now}; the record to add to has {was}, so be that asked")
+    known = [{"starts": before["restarts"], **row} for row in before["rows"]]
+    added = [{**row, "starts": record["restarts"]} for row in record["rows"]]
+    broken = before["claims_broken_inside"] + record["claims_broken_inside"]
+    return before | {"rows": [*known, *added], "claims_broken_inside": broken}
 
 
 def certified(sampler: Sampler, file: Path, samples: int, attribution: AttributionName) -> Subject:
@@ -156,6 +175,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=32, help="noise draws in each step")
     parser.add_argument("--restarts", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench")
+    parser.add_argument("--add", action="store_true", help="rows to the record that is there")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     return parser.parse_args()
 
