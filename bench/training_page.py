@@ -79,6 +79,7 @@ CLAIMS = (
     Claim("SPAT withstands PGD better than PGD training at its bound", "spat", "pgd"),
     Claim("SPAT withstands PGD better than PGD training at half the bound", "spat", "pgd-half"),
     Claim("SPAT withstands PGD better at equal clean accuracy", "spat", "pgd", line=True),
+    Claim("SAT + PGD withstands PGD better at equal clean accuracy", "sat-pgd", "pgd", line=True),
     Claim("SPAT + TRADES withstands PGD better than TRADES", "spat-trades", "trades"),
     Claim("SPAT + TRADES reads more clean pictures right", "spat-trades", "trades", CLEAN),
     Claim("SPAT + TRADES withstands PGD better than without smoothing", "spat-trades", "trades-ce"),
