@@ -64,7 +64,7 @@ def test_page_tells_of_every_recipe_and_format() -> None:
 
 @pytest.fixture(scope="module")
 def digits() -> dict[str, tuple[float, float]]:
-    found = {}
+    found: dict[str, tuple[float, float]] = {}
     for file, suffix in (
         ("training-digits-maps", ""),
         ("training-digits-pgd-16", " at 16"),
