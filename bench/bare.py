@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.provenance import ROOT
-from service.allocator import keep_memory
+from service.pool.allocator import keep_memory
 
 if TYPE_CHECKING:
     from torch import Tensor

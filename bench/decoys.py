@@ -26,7 +26,7 @@ from bench.provenance import ROOT, provenance
 from models.attacks.plain import Strength
 from models.loading import Network
 from models.registry import card
-from service.allocator import keep_memory
+from service.pool.allocator import keep_memory
 
 PHOTOGRAPHS = Setting(
     name="efficientnet-lite0",

@@ -37,7 +37,7 @@ from models.decoys.search import Search
 from models.images import digest
 from models.loading import Network
 from models.registry import card
-from service.allocator import keep_memory
+from service.pool.allocator import keep_memory
 
 PIECE = 400  # decoys at least, but for the last piece
 SECONDS = ("finding", "mapping", "alone")

@@ -40,8 +40,8 @@ def alone(model: str, count: int) -> list[float]:
     """Seconds of the model itself for the same picture, in this process."""
     from models import images
     from models.registry import card
-    from service.messages import Array, Look
-    from service.worker_process import open_desk
+    from service.pool.messages import Array, Look
+    from service.pool.worker_process import open_desk
 
     desk, chosen = open_desk("cpu"), card(model)
     data = bundled_photo().read_bytes()

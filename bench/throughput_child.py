@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.allocator import keep_memory
+from service.pool.allocator import keep_memory
 
 if TYPE_CHECKING:
     from bench.throughput_arms import Arm

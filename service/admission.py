@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from models.registry import Card
 from service.orders import NO_PICTURE, Noise
-from service.pool import Pool
+from service.pool.pools import Pool
 from service.problems import ProblemError, fault
 from service.settings import Settings
 

@@ -21,7 +21,7 @@ from service.meter import curve
 from service.negotiation import NPY, PNG
 from service.orders import asked_kind, share
 from service.pipeline import Certified, Explained
-from service.pool import Look
+from service.pool.pools import Look
 from service.results import (
     CertifyAnswer,
     Ended,

@@ -26,7 +26,7 @@ from service.keys import signer
 from service.metrics import Metrics
 from service.observing import Observed, named
 from service.patience import Arrival
-from service.pool import ChunkedPool, Pool, PoolError
+from service.pool.pools import ChunkedPool, Pool, PoolError
 from service.problems import ProblemError
 from service.routes import router
 from service.settings import Settings

@@ -14,7 +14,7 @@ from service import output
 from service.failures import bad_image
 from service.fitness import Unfit
 from service.keys import BadKey
-from service.pool import PoolError
+from service.pool.pools import PoolError
 from service.problems import ProblemError
 from service.report import Refused
 from service.sources import Unreachable

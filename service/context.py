@@ -9,7 +9,7 @@ from service.api_keys import Keys
 from service.jobs.runner import Runner
 from service.keys import Signer
 from service.metrics import Metrics
-from service.pool import Pool
+from service.pool.pools import Pool
 from service.settings import Settings
 from service.store.store import Store
 from service.verifying import Verifier

@@ -7,7 +7,7 @@ from math import ceil, isfinite
 from certify import feasibility
 from certify.noise import LARGEST_SCALE
 from service.orders import NO_PICTURE, CertifyOrder, asked_kind, swaps_asked
-from service.pool import Pool
+from service.pool.pools import Pool
 from service.results import EstimateAnswer
 from service.settings import Settings
 

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from models.images import BadImage
-from service.pool import (
+from service.pool.pools import (
     ModelUnavailable,
     PoolError,
     TooLittleMemory,

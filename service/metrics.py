@@ -15,10 +15,10 @@ from prometheus_client import (
 )
 
 from certify import wording
-from service.chunks import Work
 from service.jobs.running import Running, SetAside, Taken
 from service.pipeline import Certified
-from service.pool import Health
+from service.pool.chunks import Work
+from service.pool.pools import Health
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)

@@ -31,7 +31,7 @@ from service.base_maps import DEFAULT
 from service.decoy_results import DecoyProgress
 from service.meter import Meter
 from service.orders import CertifyOrder, ExplainOrder
-from service.pool import Look, Pool
+from service.pool.pools import Look, Pool
 from service.proving import proving
 from service.remaining import gaps, legs_left
 from service.results import Progress

@@ -1,7 +1,7 @@
 """Is the server of this container ready? `python -m service.probe` ends with 0 if so, else with 1.
 
 It asks /readyz, so that a heartbeat goes through a worker; with `--workers` it asks instead
-whether a worker of this container's `service.keeper` has shown a pulse of late.
+whether a worker of this container's `service.pool.keeper` has shown a pulse of late.
 """
 
 import os

@@ -11,9 +11,9 @@ from certify.reading import loads
 from models.identity import Mismatch
 from models.images import BadImage
 from models.registry import UnknownModel
-from service.allocator import keep_memory
 from service.complaints import FAILED, Impossible
 from service.following import PLAIN_STEPS
+from service.pool.allocator import keep_memory
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from service import pictures
 from service.marks import Cells
-from service.messages import Array
 from service.pictures import Legend
+from service.pool.messages import Array
 
 SCENE = "application/vnd.affidavit.scene"
 

@@ -8,9 +8,10 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from service import keeper, serving, worker_process
-from service.allocator import return_memory
+from service import serving
 from service.complaints import Impossible, complaints
+from service.pool import keeper, worker_process
+from service.pool.allocator import return_memory
 from service.settings import Settings
 
 said = Console()

@@ -11,15 +11,16 @@ import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 
-from service import logs, patience, tracing, tuning
+from service import logs, patience, tracing
 from service.app import create_app
 from service.context import Service
 from service.fitness import Unfit, check
 from service.output import curl_line
-from service.peers import Limits
-from service.pool import Pool
+from service.pool import tuning
+from service.pool.peers import Limits
+from service.pool.pools import Pool
+from service.pool.workers import WorkerPool
 from service.settings import Settings, bundled_photo
-from service.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1

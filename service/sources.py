@@ -15,7 +15,7 @@ from service.jobs.resources import Job, address
 from service.keys import signer
 from service.negotiation import EVENTS, JSON
 from service.orders import certify_order, estimate_order, explain_order
-from service.pool import LocalPool, Pool
+from service.pool.pools import LocalPool, Pool
 from service.problems import MEDIA_TYPE, PREFIX, Problem, ProblemError
 from service.results import CertifyAnswer, EstimateAnswer, ExplainAnswer, ModelList, Progress
 from service.settings import Settings

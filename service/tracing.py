@@ -12,7 +12,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, Tracer
 
-from service.messages import Average, Draw, Request
+from service.pool.messages import Average, Draw, Request
 
 # Read once: finding it parses all that the package says of itself, which takes a millisecond.
 VERSION = version("affidavit")

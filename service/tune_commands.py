@@ -10,9 +10,9 @@ from models import images
 from models.devices import choose
 from models.registry import Card, card, cards, weights_file
 from models.trials import Trial
-from service import tuning
-from service.allocator import keep_memory
 from service.complaints import Impossible, complaints
+from service.pool import tuning
+from service.pool.allocator import keep_memory
 from service.serve_commands import settings
 from service.settings import Settings, bundled_photo
 

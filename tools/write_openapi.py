@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from service.app import create_app
-from service.pool import LocalPool
+from service.pool.pools import LocalPool
 from service.settings import Settings
 
 

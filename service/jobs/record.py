@@ -20,9 +20,9 @@ from certify.gathering import gathered
 from certify.plan import Question
 from models import registry
 from models.registry import UnknownModel
-from service.messages import Drawn
 from service.orders import CertifyOrder, Noise
 from service.pipeline import SOFTWARE, Issue, Subject
+from service.pool.messages import Drawn
 from service.problems import ProblemError
 from service.store.jobs import Kept, New, Part
 

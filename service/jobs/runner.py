@@ -20,7 +20,7 @@ from service.jobs.running import Running, SetAside, Taken
 from service.jobs.work import Work
 from service.keys import Signer
 from service.pipeline import SOFTWARE
-from service.pool import Pool
+from service.pool.pools import Pool
 from service.problems import ProblemError
 from service.settings import Settings
 from service.store import jobs

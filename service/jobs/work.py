@@ -19,7 +19,7 @@ from service.jobs.running import Running, Taken
 from service.keys import Signer
 from service.negotiation import JSON, NPY
 from service.pipeline import Certified, certify
-from service.pool import Pool, WorkerLost
+from service.pool.pools import Pool, WorkerLost
 from service.proving import proving
 from service.scenes import SCENE
 from service.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from service.app import create_app
-from service.pool import LocalPool
+from service.pool.pools import LocalPool
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from service.app import create_app
 from service.context import Service
 from service.orders import certify_order
 from service.pipeline import Issue, Notes
-from service.pool import WorkerLost
+from service.pool.pools import WorkerLost
 from service.settings import Settings
 
 LATER = {"prefer": "respond-async"}

@@ -22,7 +22,7 @@ from certify.plan import Plan
 from certify.randomness import words
 from models import registry
 from service.app import create_app
-from service.pool import Health, Look, Member
+from service.pool.pools import Health, Look, Member
 from service.settings import Settings
 from service.store.store import Store
 from tests.service import postgres

@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import replace
 
-from service.chunks import pieces
-from service.dispatch import message
-from service.messages import (
+from service.pool.chunks import pieces
+from service.pool.dispatch import message
+from service.pool.messages import (
     Array,
     Draw,
     Drawn,

@@ -15,8 +15,8 @@ from certify.evidence import Evidence
 from certify.plan import Plan, Recipe
 from models.registry import UnknownModel
 from models.weights import WeightsError
-from service.desk import Desk
-from service.worker_process import Worker, end_with_parent, options
+from service.pool.desk import Desk
+from service.pool.worker_process import Worker, end_with_parent, options
 
 GOOD, BROKEN, CONTRADICTORY, SLOW, CRASHING, LARGE, HUGE = range(7)
 # What the allocator of a LARGE plan can give at once, in samples; of a HUGE one, nothing.

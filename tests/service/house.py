@@ -22,7 +22,7 @@ from certify.verify import verify
 from service import pipeline
 from service.orders import certify_order
 from service.pipeline import Issue, Notes
-from service.pool import LocalPool
+from service.pool.pools import LocalPool
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

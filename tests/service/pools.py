@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from service.workers import WorkerPool
+from service.pool.workers import WorkerPool
 from tests.service import fake_worker
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 STORY = """
 import sys, threading
 from pathlib import Path
-from service.allocator import return_memory
+from service.pool.allocator import return_memory
 
 def resident():
     lines = Path("/proc/self/status").read_text().splitlines()

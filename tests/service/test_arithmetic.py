@@ -19,12 +19,12 @@ from models.loading import Network
 from models.precision import FLOAT32_ONLY, precisions
 from models.sampling import Sampler
 from service import replaying
-from service.chunks import Pace
 from service.failures import as_problem
-from service.messages import Array, Draw
 from service.orders import certify_order, explain_order
 from service.pipeline import Certified, certify, explain, receive
-from service.pool import LocalPool, WorkRefused
+from service.pool.chunks import Pace
+from service.pool.messages import Array, Draw
+from service.pool.pools import LocalPool, WorkRefused
 from service.settings import Settings
 
 DIGIT = (Path(__file__).parents[1] / "data" / "digits" / "3.png").read_bytes()

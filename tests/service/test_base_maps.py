@@ -18,11 +18,11 @@ from models.features import magnitude
 from models.features import pool as cells
 from models.images import decode
 from models.loading import Network
-from service.chunks import Pace
-from service.messages import Array, Draw
 from service.orders import certify_order, explain_order
 from service.pipeline import explain, receive
-from service.pool import LocalPool
+from service.pool.chunks import Pace
+from service.pool.messages import Array, Draw
+from service.pool.pools import LocalPool
 from service.schemas import AttributionName
 from service.settings import Settings
 

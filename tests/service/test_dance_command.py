@@ -30,10 +30,10 @@ from service.dancing import Range
 from service.decoy_answers import decoy_report
 from service.decoy_output import in_words
 from service.decoy_results import DecoyProgress
-from service.desk import Desk
 from service.following import SEEKING, follow
-from service.messages import Array, Sought
-from service.pool import LocalPool
+from service.pool.desk import Desk
+from service.pool.messages import Array, Sought
+from service.pool.pools import LocalPool
 from service.results import ExplainAnswer
 from service.settings import Settings
 from service.sources import Offline, Remote, Source

@@ -17,11 +17,11 @@ from models.decoys.dance import dance
 from models.decoys.search import Search
 from models.loading import Network
 from models.registry import card
-from service.chunks import Pace
-from service.desk import Desk
-from service.frames import decode_reply, decode_request, encode
-from service.messages import Dance, Danced, Seek, Sought
-from service.pool import LocalPool
+from service.pool.chunks import Pace
+from service.pool.desk import Desk
+from service.pool.frames import decode_reply, decode_request, encode
+from service.pool.messages import Dance, Danced, Seek, Sought
+from service.pool.pools import LocalPool
 from service.settings import Settings
 from tests.service.conftest import Client
 
@@ -149,7 +149,7 @@ def test_the_card_lists_layers_and_the_default(real: Client) -> None:
 
 
 def test_messages_about_decoys_travel() -> None:
-    from service.messages import Array
+    from service.pool.messages import Array
 
     desk, image = _desk(), Array.of(picture())
     for request in (

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from certify.plan import Plan, Recipe
-from service.desk import Desk, Device, is_memory
-from service.messages import (
+from service.pool.desk import Desk, Device, is_memory
+from service.pool.messages import (
     Array,
     Draw,
     DrawnTogether,
@@ -18,7 +18,7 @@ from service.messages import (
     Ready,
     Together,
 )
-from service.worker_process import open_desk
+from service.pool.worker_process import open_desk
 from tests.service.fake_worker import IMAGE, Fake, plan
 
 PICTURE = Array.of(IMAGE)
@@ -97,7 +97,7 @@ def test_a_real_network_whose_allocator_is_limited_draws_in_smaller_chunks(monke
 
     import asyncio
 
-    from service.pool import LocalPool
+    from service.pool.pools import LocalPool
 
     async def story():
         pool = LocalPool(lambda: desk)

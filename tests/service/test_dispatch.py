@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.lanes import company
-from service.chunks import Pace, Work
-from service.dispatch import Dispatch, message
-from service.messages import (
+from service.pool.chunks import Pace, Work
+from service.pool.dispatch import Dispatch, message
+from service.pool.messages import (
     MOST_TOGETHER,
     Average,
     Draw,
     Look,
     Together,
 )
-from service.schedule import QUICK_IN_A_ROW, QUICK_TURNS
+from service.pool.schedule import QUICK_IN_A_ROW, QUICK_TURNS
 from tests.service.drawings import LANES, PICTURE, drawing, sizes, work_off
 from tests.service.fake_worker import plan
 

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from service.chunks import Pace
-from service.dispatch import Dispatch, message
-from service.messages import (
+from service.pool.chunks import Pace
+from service.pool.dispatch import Dispatch, message
+from service.pool.messages import (
     Draw,
 )
-from service.pool import TooLittleMemory, WorkFailed, WorkRefused
-from service.schedule import MOST_LOSSES
+from service.pool.pools import TooLittleMemory, WorkFailed, WorkRefused
+from service.pool.schedule import MOST_LOSSES
 from tests.service.drawings import PICTURE, READY, answer, drawing, samples, sizes, work_off
 from tests.service.fake_worker import BROKEN, HUGE, LARGE, ROOM, plan
 

@@ -9,9 +9,9 @@ import pytest
 
 from certify.plan import Plan
 from models import registry
-from service.chunks import Pace
-from service.messages import Array, Draw
 from service.orders import certify_order
+from service.pool.chunks import Pace
+from service.pool.messages import Array, Draw
 from service.settings import Settings
 
 CASES = [

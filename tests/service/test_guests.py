@@ -13,11 +13,11 @@ import pytest
 
 from service import probe
 from service.fitness import Unfit
-from service.guests import Guest, place
-from service.keeper import Keeper, keep
-from service.peers import Limits
+from service.pool.guests import Guest, place
+from service.pool.keeper import Keeper, keep
+from service.pool.peers import Limits
+from service.pool.workers import WorkerPool
 from service.settings import Settings
-from service.workers import WorkerPool
 from tests.service import fake_worker
 from tests.service.fake_worker import IMAGE, Fake, plan
 

@@ -13,7 +13,7 @@ from service import pipeline
 from service.context import Service
 from service.jobs import runner as runners
 from service.jobs import work as works
-from service.pool import WorkFailed
+from service.pool.pools import WorkFailed
 from service.settings import Settings
 from service.store import jobs
 from tests.service.callers import (

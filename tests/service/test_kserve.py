@@ -9,7 +9,7 @@ import pytest
 
 from certify.verify import verify
 from models.registry import card
-from service.pool import WorkerLost
+from service.pool.pools import WorkerLost
 from service.settings import Settings
 from tests.service.conftest import Client
 

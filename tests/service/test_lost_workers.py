@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.pool import (
+from service.pool.pools import (
     WorkerLost,
 )
-from service.schedule import MOST_LOSSES
-from service.workers import Limits
+from service.pool.schedule import MOST_LOSSES
+from service.pool.workers import Limits
 from tests.service.fake_worker import (
     CRASHING,
     GOOD,

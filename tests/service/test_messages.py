@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certify.evidence import VOTES_FEATURES, Evidence
-from service import messages
-from service.frames import VERSION, decode_reply, decode_request, encode
-from service.messages import Array, BadMessage
+from service.pool import messages
+from service.pool.frames import VERSION, decode_reply, decode_request, encode
+from service.pool.messages import Array, BadMessage
 from tests.service.fake_worker import IMAGE, plan
 
 PICTURE = Array.of(IMAGE)

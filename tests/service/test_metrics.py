@@ -18,11 +18,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import tracing
-from service.chunks import Pace
-from service.messages import Array, Draw, Ping, Together
 from service.metrics import Metrics
-from service.pool import WorkerLost
-from service.workers import WorkerPool
+from service.pool.chunks import Pace
+from service.pool.messages import Array, Draw, Ping, Together
+from service.pool.pools import WorkerLost
+from service.pool.workers import WorkerPool
 from tests.service import fake_worker
 from tests.service.fake_worker import IMAGE, plan
 

@@ -16,10 +16,10 @@ from certify.plan import Plan
 from certify.verify import verify
 from service import pipeline
 from service.orders import certify_order, explain_order
-from service.pool import LocalPool, Pool
+from service.pool.pools import LocalPool, Pool
+from service.pool.workers import WorkerPool
 from service.results import Progress
 from service.settings import Settings
-from service.workers import WorkerPool
 
 FIELDS = {"model": "digits-tiny", "samples": 300, "key": "00112233445566778899aabbccddeeff"}
 

@@ -101,7 +101,7 @@ def test_the_api_process_imports_no_torch_nor_what_its_start_does_not_need() -> 
         "from service.settings import Settings\n"
         "app = create_app(Settings(), worker_pool(Settings()))\n"
         "app.openapi()\n"
-        "import service.cli, service.demo, service.worker_process\n"
+        "import service.cli, service.demo, service.pool.worker_process\n"
         "late = {'torch', 'scipy.special', 'alembic'} & set(sys.modules)\n"
         "assert not late, late\n"
     )

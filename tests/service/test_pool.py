@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from certify.evidence import Evidence
-from service.desk import Desk
-from service.pool import LocalPool, WorkerLost, WorkFailed, WorkRefused
+from service.pool.desk import Desk
+from service.pool.pools import LocalPool, WorkerLost, WorkFailed, WorkRefused
 from tests.service import fake_worker
 from tests.service.fake_worker import BROKEN, CONTRADICTORY, IMAGE, Fake, plan
 

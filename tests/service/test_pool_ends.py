@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from service import wire
-from service.pool import (
+from service.pool import wire
+from service.pool.pools import (
     WorkerLost,
 )
 from tests.service.fake_worker import (
@@ -62,7 +62,7 @@ def test_a_socket_path_that_is_too_long_is_explained(monkeypatch, tmp_path):
 
 PARENT = """
 import asyncio, signal, sys
-from service.workers import WorkerPool
+from service.pool.workers import WorkerPool
 from tests.service.fake_worker import IMAGE, SLOW, plan
 
 async def main():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.images import BadImage
 from service.failures import as_problem
-from service.pool import ModelUnavailable, WorkerLost, WorkFailed, WorkRefused
+from service.pool.pools import ModelUnavailable, WorkerLost, WorkFailed, WorkRefused
 from service.problems import KINDS, LONGEST_VALUE, ProblemError, fault, refuse, shown
 
 MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"

@@ -13,7 +13,7 @@ from certify import scores
 from certify.verify import HONEST, verify
 from models import registry
 from models.images import decode, digest, fit
-from service.pool import WorkerLost, WorkFailed, WorkRefused
+from service.pool.pools import WorkerLost, WorkFailed, WorkRefused
 
 
 def test_an_explanation_says_everything_about_itself(client: Any, picture: bytes, key: str) -> None:

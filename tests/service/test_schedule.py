@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chunks import Pace, pieces
-from service.messages import Array, Draw, Ping, Ready
-from service.schedule import MOST_LOSSES, QUICK_IN_A_ROW, QUICK_TURNS, Job, Schedule
+from service.pool.chunks import Pace, pieces
+from service.pool.messages import Array, Draw, Ping, Ready
+from service.pool.schedule import MOST_LOSSES, QUICK_IN_A_ROW, QUICK_TURNS, Job, Schedule
 from tests.service.fake_worker import IMAGE, plan
 
 PICTURE = Array.of(IMAGE)

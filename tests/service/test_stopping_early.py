@@ -15,10 +15,10 @@ from certify.stopping import checkpoints, favourable
 from certify.verify import verify
 from service import pipeline
 from service.orders import certify_order
-from service.pool import LocalPool, Pool
+from service.pool.pools import LocalPool, Pool
+from service.pool.workers import WorkerPool
 from service.results import Progress
 from service.settings import Settings
-from service.workers import WorkerPool
 
 FIELDS = {"model": "digits-tiny", "samples": 1000, "key": "00112233445566778899aabbccddeeff"}
 CLAIM = {"overlap": 0.5, "radius": 0.05}

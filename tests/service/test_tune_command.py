@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from models.registry import card
 from models.trials import Trial
-from service import tuning
 from service.cli import app
+from service.pool import tuning
 from service.settings import Settings
 
 TINY = card("digits-tiny")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import zmq
 
-from service import messages
-from service.frames import decode_reply, encode
-from service.messages import Array, Draw, Failure, Look, Ping
-from service.worker_process import Worker, options
+from service.pool import messages
+from service.pool.frames import decode_reply, encode
+from service.pool.messages import Array, Draw, Failure, Look, Ping
+from service.pool.worker_process import Worker, options
 from tests.service import fake_worker
 from tests.service.fake_worker import BROKEN, IMAGE, plan
 

@@ -11,16 +11,16 @@ import pytest
 from certify.plan import Plan, Recipe
 from models import images
 from models.registry import card
-from service import workers
-from service.pool import (
+from service.pool import workers
+from service.pool.pools import (
     LocalPool,
     ModelUnavailable,
     TooLittleMemory,
     WorkFailed,
     WorkRefused,
 )
+from service.pool.workers import Limits, WorkerPool
 from service.settings import bundled_photo
-from service.workers import Limits, WorkerPool
 from tests.service import fake_worker
 from tests.service.fake_worker import (
     BROKEN,

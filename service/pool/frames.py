@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from service.messages import BadMessage, Count, Reply, Request
+from service.pool.messages import BadMessage, Count, Reply, Request
 
-VERSION = 2  # of this module and of `service.messages`
+VERSION = 2  # of this module and of `messages`
 LARGEST_FRAME = 256 << 20
 
 

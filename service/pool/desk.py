@@ -22,7 +22,7 @@ from models.decoys.search import Search
 from models.lanes import Piece
 from models.registry import UnknownModel
 from models.weights import WeightsError
-from service.messages import (
+from service.pool.messages import (
     Array,
     Average,
     Averaged,

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from service import logs
 from service.fitness import Unfit, check_device
-from service.peers import Limits
+from service.pool.peers import Limits
+from service.pool.supervision import Seat
+from service.pool.workers import WORKER, default_count
 from service.probe import PULSES
 from service.settings import Settings
-from service.supervision import Seat
-from service.workers import WORKER, default_count
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Keeper:
     """So many worker processes, each with a pulse file in `folder`.
 
     A worker's name is its place, which stays the same as long as the container does, and a start,
-    which never comes twice; see `service.guests`. worker: how one is called, before its options.
+    which never comes twice; see `guests`. worker: how one is called, before its options.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from certify.plan import Plan
 from models.attribution.methods import METHODS
-from service.messages import Array, Average, Draw, Request, Together
+from service.pool.messages import Array, Average, Draw, Request, Together
 
 Key = tuple[str, int, str, str]
 

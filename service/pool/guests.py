@@ -1,6 +1,6 @@
 """Workers that somebody else runs, in a container of their own: they come and they go.
 
-They come to a socket file that the api's container and theirs share; `service.keeper` starts them
+They come to a socket file that the api's container and theirs share; `keeper` starts them
 and ends those that hang. What the pool can do about one that no longer answers is to forget it.
 """
 
@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from service.supervision import Seat
+from service.pool.supervision import Seat
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from certify.gathering import Gathering
 from certify.plan import Plan
 from models.precision import FLOAT32
 from service.base_maps import DEFAULT
-from service.chunks import Pace, pieces
-from service.messages import (
+from service.pool.chunks import Pace, pieces
+from service.pool.messages import (
     Array,
     Average,
     Averaged,
@@ -37,10 +37,10 @@ from service.messages import (
     Request,
     typed,
 )
-from service.messages import Look as LookRequest
+from service.pool.messages import Look as LookRequest
 
 if TYPE_CHECKING:
-    from service.desk import Desk
+    from service.pool.desk import Desk
 
 Picture = NDArray[np.uint8]
 State = Literal["starting", "idle", "busy", "silent", "down"]
@@ -281,7 +281,7 @@ def failure_error(failure: Failure) -> PoolError:
 
 def _real_desk(device: str) -> "Desk":
     # Loads torch, and so only when there is something to compute.
-    from service.worker_process import open_desk
+    from service.pool.worker_process import open_desk
 
     return open_desk(device)
 

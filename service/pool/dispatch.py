@@ -1,15 +1,15 @@
 """What goes out in one message, and what its answer means for those it came from.
 
-Turns and their order are `service.schedule`'s, sizes are `service.chunks`'s; processes and sockets
-are `service.workers`'s. A message is one request, or draws of several jobs that share batches.
-Nobody fails for another: a message of several that cannot be done is done again one by one.
+Turns and their order are `schedule`'s, sizes are `chunks`'s; processes and sockets are `workers`'s.
+A message is one request, or draws of several jobs that share batches. Nobody fails for another: a
+message of several that cannot be done is done again one by one.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 
-from service.chunks import Pace
-from service.messages import (
+from service.pool.chunks import Pace
+from service.pool.messages import (
     MOST_TOGETHER,
     Draw,
     DrawnTogether,
@@ -18,8 +18,8 @@ from service.messages import (
     Request,
     Together,
 )
-from service.pool import failure_error
-from service.schedule import Job, Schedule, Share
+from service.pool.pools import failure_error
+from service.pool.schedule import Job, Schedule, Share
 
 log = logging.getLogger(__name__)
 

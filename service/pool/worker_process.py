@@ -1,6 +1,6 @@
 """The worker process: a Desk behind a socket. The only module of `service` whose work loads torch.
 
-`python -m service.worker_process --connect ipc://… --parent PID` is started by `service.workers`.
+`python -m service.pool.worker_process --connect ipc://… --parent PID` is started by `workers`.
 It says Ready, then answers one message at a time, and ends when its parent does.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import zmq
 
 from models.devices import DeviceError, choose
-from service.allocator import keep_memory
-from service.desk import Desk, Device
-from service.frames import LARGEST_FRAME, decode_request, encode
-from service.messages import BadMessage, Failure, Reply
+from service.pool.allocator import keep_memory
+from service.pool.desk import Desk, Device
+from service.pool.frames import LARGEST_FRAME, decode_request, encode
+from service.pool.messages import BadMessage, Failure, Reply
 
 POLL_MILLISECONDS = 1000
 PR_SET_PDEATHSIG = 1
@@ -116,8 +116,10 @@ def end_with_parent(parent: int) -> None:
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line, as `service.workers` writes it."""
-    parser = argparse.ArgumentParser(prog="python -m service.worker_process", description=__doc__)
+    """The command line, as `workers` writes it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m service.pool.worker_process", description=__doc__
+    )
     parser.add_argument("--connect", required=True, help="address of the pool's socket")
     parser.add_argument("--name", required=True, help="name of this worker on that socket")
     parser.add_argument("--parent", required=True, type=int, help="process id of the pool")

@@ -16,20 +16,20 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
 from service import tracing
-from service.chunks import Pace
-from service.dispatch import Dispatch, message
-from service.frames import decode_reply, encode
-from service.guests import MOST_GUESTS, Guest, place
-from service.messages import BadMessage, Failure, Ping, Ready, Reply, Request
-from service.peers import Limits, Peer, Task
-from service.pool import ChunkedPool, Health, Member, WorkerLost
-from service.schedule import Answer, Job, Share
-from service.supervision import Seat
-from service.wire import Wire
+from service.pool.chunks import Pace
+from service.pool.dispatch import Dispatch, message
+from service.pool.frames import decode_reply, encode
+from service.pool.guests import MOST_GUESTS, Guest, place
+from service.pool.messages import BadMessage, Failure, Ping, Ready, Reply, Request
+from service.pool.peers import Limits, Peer, Task
+from service.pool.pools import ChunkedPool, Health, Member, WorkerLost
+from service.pool.schedule import Answer, Job, Share
+from service.pool.supervision import Seat
+from service.pool.wire import Wire
 
 log = logging.getLogger(__name__)
 
-WORKER = (sys.executable, "-m", "service.worker_process")
+WORKER = (sys.executable, "-m", "service.pool.worker_process")
 WATCH_SECONDS = 0.25
 # Evidence is not read twice to see that it is no greeting.
 LONGEST_GREETING = 65_536

@@ -4,10 +4,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from service.messages import Ping, Ready
-from service.pool import Member, State
-from service.schedule import Answer, Share
-from service.supervision import Seat
+from service.pool.messages import Ping, Ready
+from service.pool.pools import Member, State
+from service.pool.schedule import Answer, Share
+from service.pool.supervision import Seat
 
 # A worker that has nothing to do and does not answer for so many heartbeats is hung.
 PULSES = 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import zmq
 import zmq.asyncio
 
-from service.frames import LARGEST_FRAME
+from service.pool.frames import LARGEST_FRAME
 
 
 class Wire:

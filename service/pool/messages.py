@@ -2,7 +2,7 @@
 
 Messages are a closed list, told apart by `op`; unknown fields and unknown operations are refused.
 Arrays travel as shape, type and bytes; nothing that comes over the wire can name code. How they
-travel: `service.frames`.
+travel: `frames`.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Worker processes kept alive: started, started again when they end, stopped without a trace.
 
-A Seat knows processes and nothing of messages; `service.workers` knows messages.
+A Seat knows processes and nothing of messages; `workers` knows messages.
 """
 
 import asyncio

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from models.lanes import Company, company
 from service import tracing
-from service.messages import Draw, Look, Reply, Request
+from service.pool.messages import Draw, Look, Reply, Request
 
 Answer = tuple[Request, Reply]
 

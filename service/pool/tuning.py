@@ -12,8 +12,8 @@ import msgspec
 from models.precision import FLOAT32
 from models.registry import Card, cards
 from models.trials import Trial, processor, recommended
+from service.pool.workers import NVIDIA
 from service.settings import Settings
-from service.workers import NVIDIA
 
 FOLDER = "tuning"
 
