@@ -11,23 +11,15 @@ import typer
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from service import (
-    api_key_commands,
-    decoy_options,
-    key_commands,
-    keys,
-    output,
-    replaying,
-    serve_commands,
-    training_commands,
-    tune_commands,
-)
+from service import decoy_options
+from service import keys as signing
 from service import report as reports
-from service.complaints import Impossible, complaints
+from service.commands import api_keys, keys, output, replaying, serve, training, tune
+from service.commands.complaints import Impossible, complaints
+from service.commands.following import SAMPLING, SEEKING, follow
+from service.commands.serve import settings
+from service.commands.sources import Offline, Remote, Source
 from service.decoy_output import in_words
-from service.following import SAMPLING, SEEKING, follow
-from service.serve_commands import settings
-from service.sources import Offline, Remote, Source
 
 HELP = (
     "Saliency maps under oath.\n\n"
@@ -38,8 +30,8 @@ HELP = (
     "possible."
 )
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
-app.add_typer(key_commands.app, name="keys")
-app.add_typer(api_key_commands.app, name="api-keys")
+app.add_typer(keys.app, name="keys")
+app.add_typer(api_keys.app, name="api-keys")
 said = Console()
 LOOKING = {"smoothgrad": SAMPLING, "renyi": SAMPLING, "dance": SEEKING}
 
@@ -219,7 +211,7 @@ def report(
     Checks the document first and writes nothing, with exit status 1, if it does not hold.
     """
     with complaints():
-        public = keys.public(key) if key else None
+        public = signing.public(key) if key else None
         limit, data = settings().max_pixels, _read(document)
         page = reports.html(data, _read(photo), key=public, max_pixels=limit, name=document.name)
         output.print_files(said, reports.write(out, page))
@@ -261,11 +253,11 @@ def models(server: Server = None) -> None:
         output.print_models(said, asyncio.run(_source(server).models()))
 
 
-for command in (serve_commands.serve, serve_commands.workers, serve_commands.worker):
+for command in (serve.serve, serve.workers, serve.worker):
     app.command()(command)
-app.command()(tune_commands.tune)
-app.command()(training_commands.train)
-app.command()(training_commands.evaluate)
+app.command()(tune.tune)
+app.command()(training.train)
+app.command()(training.evaluate)
 
 
 def main() -> None:

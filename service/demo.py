@@ -21,11 +21,12 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from service import output, report
-from service.following import SAMPLING, follow
+from service import report
+from service.commands import output
+from service.commands.following import SAMPLING, follow
+from service.commands.sources import Remote, Unreachable
 from service.problems import ProblemError
 from service.settings import Settings, bundled_photo
-from service.sources import Remote, Unreachable
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0

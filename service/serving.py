@@ -13,9 +13,9 @@ from rich.console import Console
 
 from service import logs, patience, tracing
 from service.app import create_app
+from service.commands.output import curl_line
 from service.context import Service
 from service.fitness import Unfit, check
-from service.output import curl_line
 from service.pool import tuning
 from service.pool.peers import Limits
 from service.pool.pools import Pool

@@ -18,7 +18,7 @@ from models.images import decode
 from models.loading import Network
 from models.precision import FLOAT32_ONLY, precisions
 from models.sampling import Sampler
-from service import replaying
+from service.commands import replaying
 from service.failures import as_problem
 from service.orders import certify_order, explain_order
 from service.pipeline import Certified, certify, explain, receive

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from certify.document import dumps
 from certify.verify import verify
 from models import registry
-from service import cli, serve_commands, serving
+from service import cli, serving
+from service.commands import serve
+from service.commands.sources import Offline, Remote, Source
 from service.settings import Settings
-from service.sources import Offline, Remote, Source
 
 KEY = "00112233445566778899aabbccddeeff"
 ROOT = Path(__file__).parents[2]
@@ -259,7 +260,7 @@ def test_the_help_of_worker_lists_its_options_and_who_starts_it(
     for option in ("--connect", "--name", "--parent", "--device", "--threads"):
         assert option in text
     given: list[list[str]] = []
-    monkeypatch.setattr(serve_commands.worker_process, "main", given.append)
+    monkeypatch.setattr(serve.worker_process, "main", given.append)
     line = ["--connect", "ipc://x", "--name", "w", "--parent", "7"]
     assert CliRunner().invoke(cli.app, ["worker", *line]).exit_code == 0
     assert given == [[*line, "--device", "auto", "--threads", "1"]]

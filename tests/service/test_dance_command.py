@@ -25,18 +25,18 @@ from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
 from service import cli, decoy_fields
+from service.commands.following import SEEKING, follow
+from service.commands.sources import Offline, Remote, Source
 from service.dance_orders import Dancing
 from service.dancing import Range
 from service.decoy_answers import decoy_report
 from service.decoy_output import in_words
 from service.decoy_results import DecoyProgress
-from service.following import SEEKING, follow
 from service.pool.desk import Desk
 from service.pool.messages import Array, Sought
 from service.pool.pools import LocalPool
 from service.results import ExplainAnswer
 from service.settings import Settings
-from service.sources import Offline, Remote, Source
 from tests.service.conftest import Client
 
 DIGIT = Path(__file__).parents[1] / "data" / "digits" / "3.png"

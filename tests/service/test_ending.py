@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from certify.document import dumps
+from service.commands.sources import Remote, Unreachable
 from service.context import Service
 from service.settings import Settings
-from service.sources import Remote, Unreachable
 from tests.service.callers import KEY, PATIENCE, SAMPLES, Caller, running, undisturbed
 
 STREAM = {"accept": "text/event-stream"}

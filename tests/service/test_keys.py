@@ -24,9 +24,9 @@ from certify.signature import keyid, public_key
 from certify.verify import verify
 from service import cli, keys
 from service.app import create_app
+from service.commands.sources import Offline
 from service.keys import BadKey
 from service.settings import Settings
-from service.sources import Offline
 
 
 def run(*arguments: object) -> Any:

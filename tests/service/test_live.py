@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from service.commands.sources import Remote, Unreachable
 from service.results import CertifyAnswer, Progress
-from service.sources import Remote, Unreachable
 
 # Hours of work for the tiny network.
 MANY = 100_000_000

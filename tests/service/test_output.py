@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from service.following import SAMPLING, follow
-from service.output import curl_line, write_certificate
+from service.commands.following import SAMPLING, follow
+from service.commands.output import curl_line, write_certificate
 from service.results import CertifyAnswer, Progress
 
 

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from certify.document import dumps
 from models.replay import Replay
-from service import cli, replaying
-from service.complaints import Impossible
+from service import cli
+from service.commands import replaying
+from service.commands.complaints import Impossible
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from certify.reading import loads
 from models.identity import Mismatch
 from models.images import BadImage
 from models.registry import UnknownModel
-from service.complaints import FAILED, Impossible
-from service.following import PLAIN_STEPS
+from service.commands.complaints import FAILED, Impossible
+from service.commands.following import PLAIN_STEPS
 from service.pool.allocator import keep_memory
 from service.settings import Settings
 

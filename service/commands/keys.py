@@ -8,7 +8,7 @@ from rich.console import Console
 
 from certify.signature import keyid
 from service import keys
-from service.complaints import complaints
+from service.commands.complaints import complaints
 
 app = typer.Typer(
     help="Make and show the key that signs documents.\n\nExample: affidavit keys new maker.pem",

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from service import api_keys
-from service.complaints import Impossible, complaints
-from service.serve_commands import settings
+from service.commands.complaints import Impossible, complaints
+from service.commands.serve import settings
 from service.store import api_keys as kept
 from service.store.store import Store
 

@@ -10,10 +10,10 @@ from models import images
 from models.devices import choose
 from models.registry import Card, card, cards, weights_file
 from models.trials import Trial
-from service.complaints import Impossible, complaints
+from service.commands.complaints import Impossible, complaints
+from service.commands.serve import settings
 from service.pool import tuning
 from service.pool.allocator import keep_memory
-from service.serve_commands import settings
 from service.settings import Settings, bundled_photo
 
 if TYPE_CHECKING:

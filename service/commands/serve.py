@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service import serving
-from service.complaints import Impossible, complaints
+from service.commands.complaints import Impossible, complaints
 from service.pool import keeper, worker_process
 from service.pool.allocator import return_memory
 from service.settings import Settings

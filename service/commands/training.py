@@ -19,7 +19,7 @@ from rich.table import Table
 from models.data.dataset import BadData
 from models.devices import choose
 from models.registry import Card, card
-from service.complaints import Impossible, complaints
+from service.commands.complaints import Impossible, complaints
 
 if TYPE_CHECKING:
     from models.training.assignment import Assignment
