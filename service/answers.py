@@ -15,7 +15,7 @@ from models.attribution.methods import METHODS
 from models.precision import precisions
 from models.registry import Card, weights_file
 from service import gallery, keys
-from service.decoy_answers import decoy_report
+from service.decoys.answers import decoy_report
 from service.keys import Signer
 from service.meter import curve
 from service.negotiation import NPY, PNG

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from certify.verify import main as verify_main
-from service import decoy_options
 from service import keys as signing
 from service import report as reports
 from service.commands import api_keys, keys, output, replaying, serve, training, tune
@@ -19,7 +18,8 @@ from service.commands.complaints import Impossible, complaints
 from service.commands.following import SAMPLING, SEEKING, follow
 from service.commands.serve import settings
 from service.commands.sources import Offline, Remote, Source
-from service.decoy_output import in_words
+from service.decoys import options as decoy_options
+from service.decoys.output import in_words
 
 HELP = (
     "Saliency maps under oath.\n\n"

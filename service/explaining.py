@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from service.answers import event, explain_answer
-from service.decoy_results import DecoyProgress
+from service.decoys.results import DecoyProgress
 from service.failures import as_problem
 from service.pipeline import ExplainSteps
 

@@ -22,7 +22,7 @@ from models import registry
 from models.registry import Card
 from service.arithmetic import arithmetic_rules, lanes, precision
 from service.base_maps import attribution, attribution_rules
-from service.dance_orders import Dancing, dance_rules, dancing
+from service.decoys.orders import Dancing, dance_rules, dancing
 from service.failures import contradictions
 from service.forms import typed
 from service.noise_laws import law_rules, recipe

@@ -26,9 +26,9 @@ from certify.plan import Plan
 from certify.stopping import Ending
 from models import images
 from models.registry import Card
-from service import dancing
 from service.base_maps import DEFAULT
-from service.decoy_results import DecoyProgress
+from service.decoys import dancing
+from service.decoys.results import DecoyProgress
 from service.meter import Meter
 from service.orders import CertifyOrder, ExplainOrder
 from service.pool.pools import Look, Pool

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from service.decoy_results import DecoyReport
+from service.decoys.results import DecoyReport
 from service.schemas import Method, Wire
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from certify.noise import LARGEST_SCALE, SMALLEST_SCALE
 from certify.plan import AttributionName, PrecisionName
-from service.decoy_fields import Cap, Layer, Patch, Scheme, Shown, Steps, Stride, Tolerance
+from service.decoys.fields import Cap, Layer, Patch, Scheme, Shown, Steps, Stride, Tolerance
 
 Method = Literal["gradient", "plain", "smoothgrad", "renyi", "dance"]
 Confidence = Literal["anytime", "fixed"]

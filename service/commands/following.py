@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from certify.wording import exactly
-from service.decoy_results import DecoyProgress
+from service.decoys.results import DecoyProgress
 from service.results import CertifyAnswer, ExplainAnswer, Progress
 
 PLAIN_STEPS = 10

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from certify.document import dumps
 from certify.reading import loads
-from service import decoy_output
+from service.decoys import output as decoy_output
 from service.problems import Problem
 from service.results import (
     CertifyAnswer,

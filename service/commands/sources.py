@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from models import registry
 from service import answers, estimating, pipeline
-from service.decoy_results import DecoyProgress
+from service.decoys.results import DecoyProgress
 from service.jobs.resources import Job, address
 from service.keys import signer
 from service.negotiation import EVENTS, JSON

@@ -24,14 +24,15 @@ from models.decoys.search import Search
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
-from service import cli, decoy_fields
+from service import cli
 from service.commands.following import SEEKING, follow
 from service.commands.sources import Offline, Remote, Source
-from service.dance_orders import Dancing
-from service.dancing import Range
-from service.decoy_answers import decoy_report
-from service.decoy_output import in_words
-from service.decoy_results import DecoyProgress
+from service.decoys import fields as decoy_fields
+from service.decoys.answers import decoy_report
+from service.decoys.dancing import Range
+from service.decoys.orders import Dancing
+from service.decoys.output import in_words
+from service.decoys.results import DecoyProgress
 from service.pool.desk import Desk
 from service.pool.messages import Array, Sought
 from service.pool.pools import LocalPool

@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 from statistics import median
 
-from service.decoy_results import DecoyReport
+from service.decoys.results import DecoyReport
 
 
 def in_words(report: DecoyReport) -> list[str]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from models.decoys.part import Part
 from models.registry import Card
-from service.dance_orders import Dancing, count_rule
-from service.decoy_results import DecoyProgress
+from service.decoys.orders import Dancing, count_rule
+from service.decoys.results import DecoyProgress
 from service.pool.messages import Array, Dance, Danced, Request, Seek, Sought
 from service.pool.pools import Picture, Pool, WorkFailed
 from service.problems import refuse

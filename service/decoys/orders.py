@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from models.decoys.search import BASES, Search
 from models.registry import Card
 from service.base_maps import attribution
-from service.decoy_fields import FIELDS
+from service.decoys.fields import FIELDS
 from service.problems import Fault, fault
 from service.schemas import ExplainParameters
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from models.decoys.search import BASES, Search
-from service.decoy_fields import MOST_SHOWN
+from service.decoys.fields import MOST_SHOWN
 
 PANEL = "Decoys, for --method dance"
 TEACHING = (

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.dance_orders import Dancing
-from service.dancing import Range
-from service.decoy_results import Decoy, DecoyReport
+from service.decoys.dancing import Range
+from service.decoys.orders import Dancing
+from service.decoys.results import Decoy, DecoyReport
 
 LATTICE = (
     "patches too far apart to meet in any value of the layer are moved in one decoy, where the "
