@@ -14,8 +14,9 @@ from certify.plan import PRECISIONS
 from models.attribution.methods import METHODS
 from models.precision import precisions
 from models.registry import Card, weights_file
-from service import gallery, keys
+from service import keys
 from service.decoys.answers import decoy_report
+from service.drawing import gallery
 from service.keys import Signer
 from service.meter import curve
 from service.negotiation import NPY, PNG

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from certify.verify import main as verify_main
 from service import keys as signing
-from service import report as reports
 from service.commands import api_keys, keys, output, replaying, serve, training, tune
 from service.commands.complaints import Impossible, complaints
 from service.commands.following import SAMPLING, SEEKING, follow
@@ -20,6 +19,7 @@ from service.commands.serve import settings
 from service.commands.sources import Offline, Remote, Source
 from service.decoys import options as decoy_options
 from service.decoys.output import in_words
+from service.drawing import report as reports
 
 HELP = (
     "Saliency maps under oath.\n\n"

@@ -21,10 +21,10 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from service import report
 from service.commands import output
 from service.commands.following import SAMPLING, follow
 from service.commands.sources import Remote, Unreachable
+from service.drawing import report
 from service.problems import ProblemError
 from service.settings import Settings, bundled_photo
 

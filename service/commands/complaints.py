@@ -12,12 +12,12 @@ from models.images import BadImage
 from models.registry import BadCard, UnknownModel
 from service.commands import output
 from service.commands.sources import Unreachable
+from service.drawing.report import Refused
 from service.failures import bad_image
 from service.fitness import Unfit
 from service.keys import BadKey
 from service.pool.pools import PoolError
 from service.problems import ProblemError
-from service.report import Refused
 from service.store.opening import BadStore
 from service.tracing import NoTracing
 

@@ -237,7 +237,7 @@ def _begun(status: Status, model: str, part: str) -> None:
 
 
 def _drawn(made: Sequence[dict[str, Any]], path: Path) -> Path:
-    from service.evaluation_picture import Unmeasured, picture
+    from service.drawing.evaluation_picture import Unmeasured, picture
 
     try:
         picture(made).savefig(path, dpi=150)

@@ -5,9 +5,11 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service import answers, scenes
+from service import answers
 from service.attendance import Gone, attended
 from service.context import Service
+from service.drawing import scenes
+from service.drawing.scenes import SCENE
 from service.jobs import events, resources
 from service.jobs import record as records
 from service.jobs.record import Record
@@ -18,7 +20,6 @@ from service.pipeline import Certified
 from service.preferences import Preferences
 from service.problems import MEDIA_TYPE, Problem, ProblemError, fault, refuse
 from service.proving import proving
-from service.scenes import SCENE
 from service.store import jobs
 from service.store.jobs import Head
 

@@ -12,7 +12,9 @@ from contextlib import aclosing
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from certify.gathering import gathered
-from service import answers, gallery
+from service import answers
+from service.drawing import gallery
+from service.drawing.scenes import SCENE
 from service.failures import as_problem
 from service.jobs import record as records
 from service.jobs.running import Running, Taken
@@ -21,7 +23,6 @@ from service.negotiation import JSON, NPY
 from service.pipeline import Certified, certify
 from service.pool.pools import Pool, WorkerLost
 from service.proving import proving
-from service.scenes import SCENE
 from service.settings import Settings
 from service.store import jobs
 from service.store.store import Store

@@ -13,7 +13,7 @@ from models.examination.predictions import Pgd
 from models.examination.report import PARTIAL, Paper, examine
 from models.loading import Network
 from models.registry import card
-from service.evaluation_picture import Unmeasured, left_of_maps, picture
+from service.drawing.evaluation_picture import Unmeasured, left_of_maps, picture
 
 DIGITS = f"digits:{Path(__file__).parents[2] / 'examples' / 'digits'}"
 PAPER = Paper(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from service import marks
+from service.drawing import marks
 
 
 @given(arrays(bool, (12, 17)), st.integers(0, 6))

@@ -11,10 +11,10 @@ from PIL import Image
 
 from models import images
 from models.registry import card
-from service import lettering, pictures
-from service.colours import colours, luminance
-from service.marks import DARK, DIM, LIGHT, SOLID_BANDS, Cells, paint
-from service.pictures import MARGIN, PAPER, Legend
+from service.drawing import lettering, pictures
+from service.drawing.colours import colours, luminance
+from service.drawing.marks import DARK, DIM, LIGHT, SOLID_BANDS, Cells, paint
+from service.drawing.pictures import MARGIN, PAPER, Legend
 
 PHOTOS = sorted((Path(__file__).parents[2] / "examples" / "photos").glob("*.jpg"))
 CARD = card("efficientnet-lite0")

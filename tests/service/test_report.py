@@ -17,9 +17,10 @@ from certify.document import dumps
 from certify.verify import verify
 from models.identity import Mismatch
 from models.registry import UnknownModel
-from service import chart, cli, keys, report
-from service.markup import Markup, element, void
-from service.report import Refused
+from service import cli, keys
+from service.drawing import chart, report
+from service.drawing.markup import Markup, element, void
+from service.drawing.report import Refused
 from service.settings import Settings
 
 HOSTILE = """"><script src="http://evil.example/x.js">alert(1)</script><img src=//evil.example>"""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from certify.certificate import Point
-from service.markup import Markup, element
+from service.drawing.markup import Markup, element
 
 WIDE, HIGH = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 16, 56

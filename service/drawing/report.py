@@ -20,9 +20,9 @@ from certify.reading import Document
 from certify.verify import Report, render, verify
 from models.identity import picture
 from models.registry import UnknownModel, card
-from service import pictures, report_page
+from service.drawing import pictures, report_page
+from service.drawing.marks import Cells
 from service.keys import public
-from service.marks import Cells
 from service.settings import Settings
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.colours import colours, grey
-from service.lettering import LEADING, Colour, width, wrap, write
-from service.marks import Cells, paint
+from service.drawing.colours import colours, grey
+from service.drawing.lettering import LEADING, Colour, width, wrap, write
+from service.drawing.marks import Cells, paint
 
 Photo = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.colours import grey
+from service.drawing.colours import grey
 
 Mask = NDArray[np.bool_]
 LIGHT, DARK = (255, 255, 255), (12, 12, 20)

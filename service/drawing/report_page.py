@@ -8,11 +8,11 @@ from certify import wording
 from certify.document import KEY_SOURCES
 from certify.exact import decimal
 from certify.verify import CHOSEN_KEY
-from service import chart
-from service.markup import Markup, element, void
+from service.drawing import chart
+from service.drawing.markup import Markup, element, void
 
 if TYPE_CHECKING:
-    from service.report import Subject
+    from service.drawing.report import Subject
 
 # The page could not load anything even if something hostile had got into it.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service import pictures
-from service.marks import Cells
-from service.pictures import Legend
+from service.drawing import pictures
+from service.drawing.marks import Cells
+from service.drawing.pictures import Legend
 from service.pool.messages import Array
 
 SCENE = "application/vnd.affidavit.scene"
