@@ -17,9 +17,9 @@ from models.registry import Card, weights_file
 from service import keys
 from service.decoys.answers import decoy_report
 from service.drawing import gallery
+from service.edge.negotiation import NPY, PNG
 from service.keys import Signer
 from service.meter import curve
-from service.negotiation import NPY, PNG
 from service.orders import asked_kind, share
 from service.pipeline import Certified, Explained
 from service.pool.pools import Look

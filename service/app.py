@@ -18,14 +18,14 @@ from service import file_routes, job_routes, kserve, metrics_route, openapi
 from service.admission import Admission
 from service.api_keys import Keys
 from service.context import Service
+from service.edge.gate import Gate
+from service.edge.head import Head
+from service.edge.patience import Arrival
 from service.failures import as_problem
-from service.gate import Gate
-from service.head import Head
 from service.jobs.runner import Runner
 from service.keys import signer
 from service.metrics import Metrics
 from service.observing import Observed, named
-from service.patience import Arrival
 from service.pool.pools import ChunkedPool, Pool, PoolError
 from service.problems import ProblemError
 from service.routes import router

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from service import openapi
 from service.context import owner, service
+from service.edge.negotiation import NPY, PNG, choose
 from service.jobs import asking
-from service.negotiation import NPY, PNG, choose
 
 router = APIRouter(default_response_class=Response, tags=["jobs"])
 

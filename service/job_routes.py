@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from service import openapi, results
 from service.context import owner, service
+from service.edge.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.jobs import asking, resources
 from service.jobs.events import END, streamed
 from service.jobs.resources import Job, JobList
-from service.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.openapi import answers as declared
 from service.problems import fault as fault_of
 from service.problems import refuse

@@ -18,8 +18,9 @@ from starlette.responses import Response
 from models.registry import Card
 from models.weights import WeightsError, weights
 from service import answers, pipeline
-from service.attendance import Gone, attended
 from service.context import Service, owner, service
+from service.edge.attendance import Gone, attended
+from service.edge.negotiation import JSON, choose
 from service.failures import too_long, unavailable
 from service.jobs.asking import HUNG_UP
 from service.jobs.record import Record, accepted
@@ -36,7 +37,6 @@ from service.kserve_schemas import (
     ServerReady,
     Tensor,
 )
-from service.negotiation import JSON, choose
 from service.openapi import SAMPLED, body
 from service.openapi import answers as declared
 from service.orders import certify_order, find_card

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service import kserve_schemas, problems, results, schemas
-from service.gate import OPEN
+from service.edge.gate import OPEN
+from service.edge.negotiation import EVENTS, JSON, NPY, PNG
 from service.jobs.resources import Job, JobList
-from service.negotiation import EVENTS, JSON, NPY, PNG
 
 REFERENCE = "#/components/schemas/"
 COMPONENTS: Sequence[type[BaseModel]] = (

@@ -23,8 +23,8 @@ from models.registry import Card
 from service.arithmetic import arithmetic_rules, lanes, precision
 from service.base_maps import attribution, attribution_rules
 from service.decoys.orders import Dancing, dance_rules, dancing
+from service.edge.forms import typed
 from service.failures import contradictions
-from service.forms import typed
 from service.noise_laws import law_rules, recipe
 from service.problems import Fault, fault, refuse
 from service.schemas import CertifyParameters, ExplainParameters, Method

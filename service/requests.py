@@ -17,7 +17,7 @@ from typing import Any
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from service import forms
+from service.edge import forms
 from service.problems import Fault, ProblemError, fault, refuse
 
 JSON = "application/json"

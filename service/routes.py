@@ -8,17 +8,17 @@ from starlette.responses import Response, StreamingResponse
 
 from models import registry
 from service import answers, estimating, explaining, pipeline, results, schemas
-from service.attendance import Gone, attended
 from service.context import owner, service
+from service.edge.attendance import Gone, attended
+from service.edge.negotiation import EVENTS, JSON, NPY, PNG, choose
+from service.edge.preferences import preferences
 from service.failures import too_long, unavailable
 from service.jobs import asking, streaming
 from service.jobs.asking import HUNG_UP
 from service.jobs.record import accepted
-from service.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.openapi import JUDGED, POSTED, SAMPLED, WAITING, body, later, parameters
 from service.openapi import answers as declared
 from service.orders import certify_order, estimate_order, explain_order, find_card
-from service.preferences import preferences
 from service.requests import FORM, content_type, read, read_body
 
 router = APIRouter(default_response_class=Response)

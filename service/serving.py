@@ -11,10 +11,11 @@ import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 
-from service import logs, patience, tracing
+from service import logs, tracing
 from service.app import create_app
 from service.commands.output import curl_line
 from service.context import Service
+from service.edge import patience
 from service.fitness import Unfit, check
 from service.pool import tuning
 from service.pool.peers import Limits

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from models import registry
 from service import answers, estimating, pipeline
 from service.decoys.results import DecoyProgress
+from service.edge.negotiation import EVENTS, JSON
 from service.jobs.resources import Job, address
 from service.keys import signer
-from service.negotiation import EVENTS, JSON
 from service.orders import certify_order, estimate_order, explain_order
 from service.pool.pools import LocalPool, Pool
 from service.problems import MEDIA_TYPE, PREFIX, Problem, ProblemError

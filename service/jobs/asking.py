@@ -6,18 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import answers
-from service.attendance import Gone, attended
 from service.context import Service
 from service.drawing import scenes
 from service.drawing.scenes import SCENE
+from service.edge.attendance import Gone, attended
+from service.edge.negotiation import EVENTS, JSON, PNG
+from service.edge.preferences import Preferences
 from service.jobs import events, resources
 from service.jobs import record as records
 from service.jobs.record import Record
 from service.jobs.running import SetAside
 from service.jobs.states import FINAL
-from service.negotiation import EVENTS, JSON, PNG
 from service.pipeline import Certified
-from service.preferences import Preferences
 from service.problems import MEDIA_TYPE, Problem, ProblemError, fault, refuse
 from service.proving import proving
 from service.store import jobs

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from starlette.responses import StreamingResponse
 
 from service.answers import event
+from service.edge.negotiation import EVENTS
 from service.jobs.resources import Job, address, job
 from service.jobs.runner import Runner
 from service.jobs.states import FINAL
-from service.negotiation import EVENTS
 from service.store import jobs
 from service.store.store import Store
 

@@ -15,11 +15,11 @@ from certify.gathering import gathered
 from service import answers
 from service.drawing import gallery
 from service.drawing.scenes import SCENE
+from service.edge.negotiation import JSON, NPY
 from service.failures import as_problem
 from service.jobs import record as records
 from service.jobs.running import Running, Taken
 from service.keys import Signer
-from service.negotiation import JSON, NPY
 from service.pipeline import Certified, certify
 from service.pool.pools import Pool, WorkerLost
 from service.proving import proving

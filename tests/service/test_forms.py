@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.forms import parts, typed
+from service.edge.forms import parts, typed
 from service.problems import ProblemError
 from service.schemas import CertifyParameters
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.negotiation import EVENTS, JSON, NPY, PNG, choose
+from service.edge.negotiation import EVENTS, JSON, NPY, PNG, choose
 from service.problems import ProblemError
 
 OFFERS = (JSON, PNG, NPY, EVENTS)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.preferences import preferences
+from service.edge.preferences import preferences
 from tests.service.callers import Caller
 
 
