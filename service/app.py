@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.images import BadImage
-from service import file_routes, job_routes, kserve, metrics_route, openapi
+from service import kserve, metrics_route, openapi
 from service.admission import Admission
 from service.api_keys import Keys
 from service.context import Service
@@ -22,6 +22,8 @@ from service.edge.gate import Gate
 from service.edge.head import Head
 from service.edge.patience import Arrival
 from service.failures import as_problem
+from service.jobs import file_routes
+from service.jobs import routes as job_routes
 from service.jobs.runner import Runner
 from service.keys import signer
 from service.metrics import Metrics

@@ -1,1 +1,4 @@
-"""Jobs: certificates that outlive the request that asked for them, and the processes too."""
+"""Jobs: certificates that outlive the request that asked for them, and the processes too.
+
+Start with `asking` (what becomes a job), then `runner` and `work`; docs/jobs.md tells it all.
+"""
