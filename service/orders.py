@@ -20,16 +20,16 @@ from certify.randomness import fresh_key
 from certify.scores import VOTE
 from models import registry
 from models.registry import Card
-from service.arithmetic import arithmetic_rules, lanes, precision
-from service.base_maps import attribution, attribution_rules
 from service.decoys.orders import Dancing, dance_rules, dancing
 from service.edge.forms import typed
 from service.failures import contradictions
-from service.noise_laws import law_rules, recipe
 from service.problems import Fault, fault, refuse
+from service.rules.arithmetic import arithmetic_rules, lanes, precision
+from service.rules.base_maps import attribution, attribution_rules
+from service.rules.noise_laws import law_rules, recipe
+from service.rules.stopping import stop, stop_rules
 from service.schemas import CertifyParameters, ExplainParameters, Method
 from service.settings import Settings
-from service.stop_rules import stop, stop_rules
 
 Schema = TypeVar("Schema", bound=BaseModel)
 LAW, SHAPE = "gaussian", 2

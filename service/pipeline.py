@@ -26,7 +26,6 @@ from certify.plan import Plan
 from certify.stopping import Ending
 from models import images
 from models.registry import Card
-from service.base_maps import DEFAULT
 from service.decoys import dancing
 from service.decoys.results import DecoyProgress
 from service.meter import Meter
@@ -35,6 +34,7 @@ from service.pool.pools import Look, Pool
 from service.proving import proving
 from service.remaining import gaps, legs_left
 from service.results import Progress
+from service.rules.base_maps import DEFAULT
 
 DECODER = f"pillow {version('pillow')}"
 SOFTWARE = {

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from models.decoys.search import BASES, Search
 from models.registry import Card
-from service.base_maps import attribution
 from service.decoys.fields import FIELDS
 from service.problems import Fault, fault
+from service.rules.base_maps import attribution
 from service.schemas import ExplainParameters
 
 METHOD = "dance"

@@ -9,12 +9,12 @@ from certify.plan import Recipe
 from certify.scores import VOTE
 from models.attribution.methods import METHODS
 from models.precision import FLOAT32
-from service.base_maps import DEFAULT
 from service.drawing import pictures
 from service.drawing.marks import Cells
 from service.drawing.pictures import Legend
 from service.drawing.scenes import Scene
 from service.pipeline import Certified, Explained
+from service.rules.base_maps import DEFAULT
 
 TITLES = {
     "dance": "How far the map of {label} moves over decoys of the picture",

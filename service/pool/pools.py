@@ -21,7 +21,6 @@ from certify.evidence import Evidence
 from certify.gathering import Gathering
 from certify.plan import Plan
 from models.precision import FLOAT32
-from service.base_maps import DEFAULT
 from service.pool.chunks import Pace, pieces
 from service.pool.messages import (
     Array,
@@ -38,6 +37,7 @@ from service.pool.messages import (
     typed,
 )
 from service.pool.messages import Look as LookRequest
+from service.rules.base_maps import DEFAULT
 
 if TYPE_CHECKING:
     from service.pool.desk import Desk

@@ -2,8 +2,8 @@
 
 from models.precision import FLOAT32, precisions, reason
 from models.registry import Card
-from service.base_maps import attribution
 from service.problems import Fault, fault
+from service.rules.base_maps import attribution
 from service.schemas import CertifyParameters, ExplainParameters
 from service.settings import Settings
 
