@@ -84,6 +84,14 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
             assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "service").rglob("__init__.py")), ids=lambda path: path.parent.name
+)
+def test_packages_say_what_is_in_them_and_re_export_nothing(path: Path) -> None:
+    assert [type(node) for node in tree(path).body] == [ast.Expr]
+    assert len((ast.get_docstring(tree(path)) or "").splitlines()) in range(1, 5)
+
+
 def test_tests_stay_small() -> None:
     assert TESTS and not {name(path) for path in TESTS if lines(path) > LONGEST_MODULE}
 
