@@ -35,6 +35,7 @@ from certify.plan import Plan
 from certify.scores import points
 from models.attacks.aims import AIMS
 from models.attacks.smoothed import Attack, attack
+from models.evaluation.scores import ranking
 from models.images import digest
 from models.loading import Network
 from models.registry import card
@@ -149,7 +150,8 @@ def _places(scores: Scores) -> NDArray[np.intp]:
 
 def top(scores: NDArray[Any], k: int) -> list[int]:
     """The k features of highest scores, the lower index first among equals."""
-    return [int(feature) for feature in np.argsort(-scores, kind="stable")[:k]]
+    chosen: list[int] = ranking(scores)[:k].tolist()
+    return chosen
 
 
 def _row(subject: Subject, radius: float, overlaps: Mapping[str, float], judged: Scores) -> Row:

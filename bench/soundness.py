@@ -27,12 +27,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench import soundness_page
+from bench.photographs import photographs
 from bench.planned import planned
 from bench.provenance import ROOT, provenance
 from certify.certificate import Certificate, certify
 from certify.plan import AttributionName, Plan, Question
 from models.attacks.aims import AIMS
 from models.attacks.smoothed import Attack, attack
+from models.evaluation.scores import ranking
 from models.images import digest
 from models.loading import Network
 from models.registry import card
@@ -75,7 +77,7 @@ def _measured(chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The record of all pictures, claims and attacks."""
     sampler = Sampler(Network(card(chosen.model)))
     attribution = chosen.attribution or sampler.card.defaults.attribution
-    files = sorted(chosen.photographs.glob("*.[jp][pn]g"))[: chosen.take]
+    files = photographs(chosen.photographs)[: chosen.take]
     rows: list[dict[str, Any]] = []
     with Progress(console=console, transient=True) as progress:
         claims = list(product(chosen.shares, chosen.multiples))
@@ -144,8 +146,7 @@ def worst(
     picture = attack(sampler.network, plan, subject.picture, aimed_at, radius, strength, restart)
     there = replace(plan, image=digest(picture), key=OTHER_KEY)
     counts = sampler.draw(there, picture, 0, proven.prediction.samples).counts
-    top = np.argsort(-counts, kind="stable")[: proven.k]
-    return len(set(proven.reported) & set(top.tolist()))
+    return len(set(proven.reported) & set(ranking(counts)[: proven.k].tolist()))
 
 
 def _row(subject: Subject, share: float, multiple: float, overlaps: list[int]) -> dict[str, Any]:

@@ -53,9 +53,8 @@ def arms(subject: Subject) -> Iterator[Arm]:
         yield Arm(f"bare {base}", 2 * lanes, _in_batches(subject, lanes, bare, 2 * lanes))
         yield Arm(f"draw {base}", 2 * lanes, partial(draw, subject, 2 * lanes, base))
         yield Arm(f"draw {base} bfloat16", lanes, partial(draw, subject, lanes, base, "bfloat16"))
-    for precision in ("float32", "bfloat16"):
-        wide = partial(draw, subject, WIDE, "gradient", precision, WIDE)
-        yield Arm(WIDER[precision], WIDE, wide)
+    for precision, name in WIDER.items():
+        yield Arm(name, WIDE, partial(draw, subject, WIDE, "gradient", precision, WIDE))
     for batch in CAPTUM_BATCHES[1:3] if large else CAPTUM_BATCHES:
         samples = max(8, batch)
         yield Arm(f"captum {batch}", samples, partial(captum, subject, samples, batch))

@@ -16,18 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.training import shuffled
 from bench.training_beside import add
-from models.attacks.maps import climbable, magnitudes
-from models.attacks.plain import Strength, Victim, attack
+from models.attacks.plain import Strength
 from models.data.dataset import Split
 from models.data.formats import load
-from models.evaluation.agreement import compare
-from models.evaluation.robustness import Attacks, aim, scores
+from models.evaluation.robustness import Attacks
 from models.examination.certificates import certified
-from models.examination.explanations import Subjects
+from models.examination.explanations import Subjects, explanations
 from models.examination.predictions import Pgd, right, right_after_pgd
 from models.loading import Network
 
@@ -74,21 +70,13 @@ def certificates(test: Split, count: int, network: Network, paper: Paper) -> dic
 def explained(test: Split, count: int, network: Network, paper: Paper) -> dict[str, Any]:
     """Means of MEASURES of integrated gradients after the attack on their top k."""
     subjects = Subjects.of(test, right(network, test), count)
-    victim = Victim(network, magnitudes(climbable("integrated_gradients", network)))
-    strength, key = Strength(**paper["strength"]), int(paper["key"], 16)
     k, bound = paper["k"] or network.card.size**2 // 10, round(paper["pgd"]["bound"])
-    asked, seen = Attacks(k, bound, strength=strength), []
-    for first in range(0, len(subjects.labels), network.card.lanes):
-        part = slice(first, first + network.card.lanes)
-        pictures, labels = subjects.pictures[part], subjects.labels[part]
-        maps = scores(network, victim.scores, pictures, labels)
-        aims = [aim("top_k", clean, asked) for clean in maps]
-        found = attack(victim, pictures, labels, aims, bound, strength, key, subjects.numbers[part])
-        there = np.stack([each.picture for each in found])
-        after = scores(network, victim.scores, there, labels)
-        seen += [compare(*four, k) for four in zip(maps, after, pictures, there, strict=True)]
-    means = {name: float(np.nanmean([getattr(e, name) for e in seen])) for name in MEASURES}
-    return {"pictures": len(seen), "k": k, "integrated_gradients": {"top_k": means}}
+    attacks, key = Attacks(k, bound, strength=Strength(**paper["strength"])), int(paper["key"], 16)
+    asked = {"bases": ("integrated_gradients",), "aims": ("top_k",)}
+    found = explanations(network, subjects, attacks, key, transferred=False, **asked)
+    left = found["integrated_gradients"]["top_k"]
+    means = {name: left[name] for name in MEASURES}
+    return {"pictures": len(subjects.labels), "k": k, "integrated_gradients": {"top_k": means}}
 
 
 if __name__ == "__main__":

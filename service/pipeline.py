@@ -202,9 +202,8 @@ async def certify(
         if meter.ending:
             break
     whole = evidence.whole()
-    certificate = await proving(prove, plan, whole, order.question)
-    made = await proving(_compose, order, subject, plan, whole, certificate, notes.issue)
-    yield Certified(order, subject, look, plan, whole, certificate, meter.ending, made)
+    proven, made = await proving(_proven, order, subject, plan, whole, notes.issue)
+    yield Certified(order, subject, look, plan, whole, proven, meter.ending, made)
 
 
 async def last(steps: Steps, abandoned: Callable[[], Awaitable[bool]]) -> Certified:
@@ -221,15 +220,12 @@ async def last(steps: Steps, abandoned: Callable[[], Awaitable[bool]]) -> Certif
     raise Abandoned
 
 
-def _compose(
-    order: CertifyOrder,
-    subject: Subject,
-    plan: Plan,
-    evidence: Evidence,
-    certificate: Certificate,
-    issue: Issue,
-) -> dict[str, Any]:
-    return document.compose(
+def _proven(
+    order: CertifyOrder, subject: Subject, plan: Plan, evidence: Evidence, issue: Issue
+) -> tuple[Certificate, dict[str, Any]]:
+    """The certificate and its document, in one turn among all who prove."""
+    certificate = prove(plan, evidence, order.question)
+    made = document.compose(
         plan,
         order.question,
         evidence,
@@ -245,3 +241,4 @@ def _compose(
         issued=issue.issued,
         identifier=issue.identifier,
     )
+    return certificate, made

@@ -37,6 +37,7 @@ def attacked(
     attacks: Attacks,
     key: int,
     numbers: Sequence[int] | None = None,
+    aims: Sequence[str] = AIMS,
 ) -> dict[str, list[Found]]:
     """For each aim the best attacked picture of each picture, as `models.attacks.plain.attack`."""
     maps = scores(victim.network, victim.scores, pictures, targets)
@@ -51,7 +52,7 @@ def attacked(
             key,
             numbers,
         )
-        for name in AIMS
+        for name in aims
     }
 
 

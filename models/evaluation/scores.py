@@ -24,6 +24,6 @@ def shown(scores: NDArray[np.floating], percentile: float = PERCENTILE) -> NDArr
     return np.zeros_like(cut) if high == low else (cut - low) / (high - low)
 
 
-def ranking(scores: NDArray[np.floating]) -> NDArray[np.int64]:
+def ranking(scores: NDArray[np.floating | np.signedinteger]) -> NDArray[np.int64]:
     """Pixel numbers, row by row, from the highest score to the lowest; ties to the lower number."""
     return np.argsort(-scores, axis=None, kind="stable")

@@ -12,7 +12,7 @@ from models.attacks.plain import Found, Victim
 from models.attribution.bases import ATTRIBUTIONS
 from models.data.dataset import Split
 from models.evaluation.agreement import Agreement, compare
-from models.evaluation.robustness import Attacks, attacked, scores
+from models.evaluation.robustness import AIMS, Attacks, attacked, scores
 from models.features import magnitude
 from models.loading import Network
 
@@ -40,18 +40,24 @@ class Subjects:
 
 
 def explanations(
-    network: Network, subjects: Subjects, attacks: Attacks, key: int, transferred: bool = True
+    network: Network,
+    subjects: Subjects,
+    attacks: Attacks,
+    key: int,
+    transferred: bool = True,
+    bases: Sequence[str] = BASES,
+    aims: Sequence[str] = AIMS,
 ) -> dict[str, Means]:
-    """For each base map and each of the three aims the means of MEASURES over the subjects.
+    """For each base map and each aim the means of MEASURES over the subjects.
 
     The attacks of Ghorbani et al. with restarts, each iterate judged as 8-bit picture on the
     network itself. With `transferred` also DANCE's map, on the pictures found against the gradient.
     Undefined values are left out of a mean; nan where all are.
     """
     made: dict[str, Means] = {}
-    for base in BASES:
+    for base in bases:
         victim = Victim(network, magnitudes(climbable(base, network)))
-        found = _attacked(victim, subjects, attacks, key)
+        found = _attacked(victim, subjects, attacks, key, aims)
         made[base] = {
             aim: _means(_agreements(victim, subjects, each, attacks.k))
             for aim, each in found.items()
@@ -65,7 +71,7 @@ def explanations(
 
 
 def _attacked(
-    victim: Victim, subjects: Subjects, attacks: Attacks, key: int
+    victim: Victim, subjects: Subjects, attacks: Attacks, key: int, aims: Sequence[str]
 ) -> Mapping[str, list[Found]]:
     """As `models.evaluation.robustness.attacked`, as many pictures at once as the card's lanes."""
     lanes, found = victim.network.card.lanes, dict[str, list[Found]]()
@@ -73,7 +79,7 @@ def _attacked(
         part = slice(first, first + lanes)
         numbers = subjects.numbers[part]
         made = attacked(
-            victim, subjects.pictures[part], subjects.labels[part], attacks, key, numbers
+            victim, subjects.pictures[part], subjects.labels[part], attacks, key, numbers, aims
         )
         for aim, each in made.items():
             found.setdefault(aim, []).extend(each)

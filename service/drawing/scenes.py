@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from service.drawing import pictures
 from service.drawing.marks import Cells
 from service.drawing.pictures import Legend
-from service.pool.messages import Array
+from service.pool.messages import Array, typed
 
 SCENE = "application/vnd.affidavit.scene"
 
@@ -48,6 +48,6 @@ class _Packed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def unpack(body: bytes) -> Scene:
     """The scene that was packed. Raises msgspec.DecodeError or BadMessage for other bytes."""
     packed = msgspec.msgpack.decode(body, type=_Packed)
-    photo, labels, reported = (a.open() for a in (packed.photo, packed.labels, packed.reported))
+    labels, reported = typed(packed.labels, np.int32), typed(packed.reported, np.uint8)
     cells = Cells(labels.astype(np.int8), reported.astype(bool))
-    return Scene(photo.astype(np.uint8), cells, packed.legend)
+    return Scene(typed(packed.photo, np.uint8), cells, packed.legend)
