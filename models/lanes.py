@@ -1,7 +1,8 @@
 """Which samples share a pass through the network: pieces of work dealt into full batches.
 
 A sample's bits do not depend on its place in the batch or on its neighbours (docs/invariance.md),
-so a batch may hold samples of several requests: other pictures, targets, noise, cells and votes.
+so a batch may hold samples of several requests: other pictures, targets, noise, cells and votes,
+and some may be kept as evidence and others as a sum of scores.
 Loads no torch: whoever hands out work asks here what may go together.
 """
 
@@ -11,19 +12,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from certify.evidence import Evidence
 from certify.plan import Plan
 
 Company = tuple[str, str, str, int, str]
+# What the samples of a piece say: evidence, or the sum of their scores, (features,).
+Said = Evidence | NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Samples start … stop - 1 of a plan about a picture, uint8 (height, width, channels)."""
+    """Samples start … stop - 1 of a plan about a picture, uint8 (height, width, channels).
+
+    summed: whether the sum of their scores is asked for, and not their evidence.
+    """
 
     plan: Plan
     image: NDArray[np.uint8]
     start: int
     stop: int
+    summed: bool = False
 
 
 @dataclass(frozen=True)

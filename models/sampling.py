@@ -6,7 +6,7 @@ results depend on the shape of the batch (but, at one shape, not on place or nei
 docs/invariance.md). With lanes 1, strict, every image is computed alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,22 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from certify.evidence import Evidence
-from certify.gathering import Gathering
 from certify.plan import Plan
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
 from models.decoys.dancer import Dancer
-from models.features import magnitude, pool, rank, vote
-from models.lanes import Piece, Run, batches, company
+from models.features import magnitude, pool
+from models.lanes import Piece, Run, Said, batches, company
 from models.loading import Network
 from models.noisy import Fill, filler
 from models.precision import FLOAT32, precisions
-
-# Averaged scores are rounded to multiples of this: sums of them below 2^53 units are exact in
-# float64, so that they add up to the same number in any order and any split.
-UNIT = 2.0**-40
-# Votes of this many bytes, one for each feature and sample, wait to be packed.
-WAITING_BYTES = 1 << 24
+from models.tallies import Ballots, Result, Tally, Total, places, predicted, tally
 
 
 @dataclass(frozen=True)
@@ -85,19 +79,17 @@ class Sampler:
 
         Raises ValueError where the plan is not about this network, this picture and these lanes.
         """
-        (evidence,) = self.draw_together((Piece(plan, image, start, stop),))
+        (evidence,) = self._tallied((Piece(plan, image, start, stop),), Ballots)
         return evidence
 
-    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]:
-        """Return the evidence of each piece, byte for byte what `draw` gives for it alone.
+    def together(self, pieces: Sequence[Piece]) -> list[Said]:
+        """Return what each piece asks for, byte for byte what `draw`, or `average` where it is to
+        be summed, gives for it alone.
 
         One piece goes on in the batch in which another ends, so that only the last is ever padded.
         Raises ValueError as `draw` does, and where the pieces cannot share a batch.
         """
-        drawn = [_Drawn(piece) for piece in pieces]
-        for piece, scores, logits in self._rows(pieces):
-            drawn[piece].add(scores, logits)
-        return [each.evidence() for each in drawn]
+        return self._tallied(pieces, tally)
 
     def rank(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
@@ -107,11 +99,11 @@ class Sampler:
         Places are (samples, features), 0 for the highest score; those below `votes` are the votes
         of `draw`.
         """
-        places, predictions = [np.zeros((0, plan.features), np.int32)], [np.zeros(0, np.int32)]
+        rows, predictions = [np.zeros((0, plan.features), np.int32)], [np.zeros(0, np.int32)]
         for _, scores, logits in self._rows((Piece(plan, image, start, stop),)):
-            places.append(_places(scores))
-            predictions.append(_predicted(logits))
-        return np.concatenate(places), np.concatenate(predictions)
+            rows.append(places(scores))
+            predictions.append(predicted(logits))
+        return np.concatenate(rows), np.concatenate(predictions)
 
     def scores(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
@@ -131,11 +123,17 @@ class Sampler:
         samples. Each score is rounded to a multiple of 2^-40 before it is added, which makes sums
         below 2^13 exact: parts add up to the same bits however the range is split.
         """
-        total = np.zeros(plan.features)
-        for _, scores, _ in self._rows((Piece(plan, image, start, stop),)):
-            units = (scores.double() / UNIT).round().sum(dim=0)
-            total += units.cpu().numpy() * UNIT
+        (total,) = self._tallied((Piece(plan, image, start, stop),), Total)
         return total
+
+    def _tallied(
+        self, pieces: Sequence[Piece], make: Callable[[Piece], Tally[Result]]
+    ) -> list[Result]:
+        """What the tallies of all pieces say."""
+        tallies = [make(piece) for piece in pieces]
+        for piece, scores, logits in self._rows(pieces):
+            tallies[piece].add(scores, logits)
+        return [each.result() for each in tallies]
 
     def _rows(self, pieces: Sequence[Piece]) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Yield a piece's number, scores (n, features) and logits (n, classes), n ≤ lanes, in order
@@ -173,7 +171,7 @@ class Sampler:
         return targets.to(self.network.device)
 
     def check(self, pieces: Sequence[Piece]) -> None:
-        """Raise ValueError as `draw_together` does."""
+        """Raise ValueError as `together` does."""
         for piece in pieces:
             self._check_piece(piece, pieces[0].plan)
 
@@ -220,48 +218,3 @@ class Sampler:
     def _check(field: str, value: object, holds: bool, rule: str) -> None:
         if not holds:
             raise ValueError(f"{field} is {value}; it must be {rule}")
-
-
-class _Drawn:
-    """What the samples of one piece said, batch by batch.
-
-    Rows wait until they are worth packing: eight to a byte, or, of many features, as counts alone.
-    """
-
-    def __init__(self, piece: Piece) -> None:
-        self._plan, self._at = piece.plan, piece.start
-        self._rows: list[NDArray[np.bool_] | NDArray[np.int32]] = []
-        self._predictions: list[NDArray[np.int32]] = []
-        self._packed = Gathering(Evidence.empty(self._plan.features, self._plan.votes_only))
-
-    def add(self, scores: Tensor, logits: Tensor) -> None:
-        votes, votes_only = self._plan.recipe.votes, self._plan.votes_only
-        self._rows.append(vote(scores, votes).cpu().numpy() if votes_only else _places(scores))
-        self._predictions.append(_predicted(logits))
-        if len(self._rows) * self._rows[0].nbytes >= WAITING_BYTES:
-            self._pack()
-
-    def evidence(self) -> Evidence:
-        if self._rows:
-            self._pack()
-        return self._packed.whole()
-
-    def _pack(self) -> None:
-        rows, predictions = np.concatenate(self._rows), np.concatenate(self._predictions)
-        if self._plan.votes_only:
-            part = Evidence.from_votes(self._at, rows.astype(bool, copy=False), predictions)
-        else:
-            part = Evidence.from_points(self._at, self._plan.points[rows], predictions)
-        self._packed.add(part)
-        self._at += len(predictions)
-        self._rows, self._predictions = [], []
-
-
-def _places(scores: Tensor) -> NDArray[np.int32]:
-    places: NDArray[np.int32] = rank(scores).to(torch.int32).cpu().numpy()
-    return places
-
-
-def _predicted(logits: Tensor) -> NDArray[np.int32]:
-    classes: NDArray[np.int32] = logits.argmax(dim=1).to(torch.int32).cpu().numpy()
-    return classes

@@ -12,7 +12,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, Tracer
 
-from service.pool.messages import Average, Draw, Request
+from service.pool.messages import Request, Sampled
 
 # Read once: finding it parses all that the package says of itself, which takes a millisecond.
 VERSION = version("affidavit")
@@ -66,6 +66,6 @@ def worked(context: Context, request: Request, waited: float, seconds: float, wo
 
 def _told(request: Request, worker: str) -> dict[str, str | int]:
     told: dict[str, str | int] = {"work": type(request).__name__.lower(), "worker": worker}
-    if isinstance(request, Draw | Average):
+    if isinstance(request, Sampled):
         told |= {"start": request.start, "stop": request.stop}
     return told

@@ -86,7 +86,7 @@ class Flight:
         starts: Sequence[int],
         targets: Tensor,
         inputs: Inputs,
-        tallies: Sequence[Tally],
+        tallies: Sequence[Tally[object]],
     ) -> None:
         """Bring all batches through and return when everything is on the host.
 

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,14 +17,13 @@ from models.gpu.flight import Flight
 from models.gpu.hardware import Cuda, Hardware
 from models.gpu.inputs import Dealt, Fused, Inputs, Plain, kernel
 from models.gpu.passes import Pass, passing
-from models.gpu.tallies import Places, Points, Scores, Tally, Votes
-from models.lanes import Company, Piece, batches, company
+from models.gpu.tallies import Places, Points, Result, Scores, Tally, Votes
+from models.lanes import Company, Piece, Said, batches, company
 from models.loading import Network
 from models.registry import Card
 from models.sampling import Look, Sampler
 
 Way = Callable[[Sequence[Piece], Dealt, Pass], Inputs]
-Some = TypeVar("Some", bound=Tally)
 DEPTH = 2  # batches in flight
 KINDS = 4  # of batches whose flights are kept ready: each holds memory
 
@@ -77,44 +75,50 @@ class GpuSampler:
 
     def draw(self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int) -> Evidence:
         """See `Sampler.draw`."""
-        (evidence,) = self.draw_together((Piece(plan, image, start, stop),))
-        return evidence
+        return self._alone(Piece(plan, image, start, stop), self._ballot, self._sampler.draw)
 
-    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]:
-        """See `Sampler.draw_together`."""
+    def together(self, pieces: Sequence[Piece]) -> list[Said]:
+        """See `Sampler.together`."""
         way = self._way(pieces)
         if way is None:
-            return self._sampler.draw_together(pieces)
-        return [tally.evidence() for tally in self._flown(pieces, self._ballot, way)]
+            return self._sampler.together(pieces)
+        return self._flown(pieces, self._tally, way)
 
     def rank(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """See `Sampler.rank`."""
-        pieces = (Piece(plan, image, start, stop),)
-        way = self._way(pieces)
-        if way is None:
-            return self._sampler.rank(plan, image, start, stop)
-        return self._flown(pieces, lambda piece: Places(piece, self._hardware), way)[0].ranks()
+        return self._alone(Piece(plan, image, start, stop), self._ranks, self._sampler.rank)
 
     def average(
         self, plan: Plan, image: NDArray[np.uint8], start: int, stop: int
     ) -> NDArray[np.float64]:
         """See `Sampler.average`."""
-        pieces = (Piece(plan, image, start, stop),)
-        way = self._way(pieces)
-        if way is None:
-            return self._sampler.average(plan, image, start, stop)
-        return self._flown(pieces, Scores, way)[0].sum()
+        return self._alone(Piece(plan, image, start, stop), Scores, self._sampler.average)
 
     def depth(self, plan: Plan) -> int:
         """How many batches of such a plan are in flight; 0 before the first, or where none are."""
         flight = self._flights.get(company(plan))
         return 0 if flight is None else len(flight.slots)
 
-    def _ballot(self, piece: Piece) -> Votes | Points:
+    def _tally(self, piece: Piece) -> Tally[Said]:
+        return Scores(piece) if piece.summed else self._ballot(piece)
+
+    def _ballot(self, piece: Piece) -> Tally[Evidence]:
         kind = Votes if piece.plan.votes_only else Points
         return kind(piece, self._hardware)
+
+    def _ranks(self, piece: Piece) -> Places:
+        return Places(piece, self._hardware)
+
+    def _alone(
+        self, piece: Piece, make: Callable[[Piece], Tally[Result]], plain: Callable[..., Result]
+    ) -> Result:
+        """What such a tally says of one piece; `plain` is the plain sampler's way to it."""
+        way = self._way((piece,))
+        if way is None:
+            return plain(piece.plan, piece.image, piece.start, piece.stop)
+        return self._flown((piece,), make, way)[0]
 
     def _way(self, pieces: Sequence[Piece]) -> Way | None:
         """The way that was found for pieces of this kind; None where the plain sampler is to do
@@ -131,10 +135,10 @@ class GpuSampler:
     def _agreeing(self, piece: Piece) -> Way | None:
         """The first way whose evidence of one batch is the plain sampler's."""
         few = replace(piece, stop=min(piece.stop, piece.start + piece.plan.recipe.lanes))
-        (wanted,) = self._sampler.draw_together((few,))
+        wanted = self._sampler.draw(few.plan, few.image, few.start, few.stop)
         for way in self._ways:
             try:
-                (found,) = (each.evidence() for each in self._flown((few,), self._ballot, way))
+                (found,) = self._flown((few,), self._ballot, way)
             except torch.OutOfMemoryError:
                 raise
             # Whatever a compiler or a driver may raise: the plain sampler can do without them.
@@ -147,9 +151,10 @@ class GpuSampler:
         return None
 
     def _flown(
-        self, pieces: Sequence[Piece], make: Callable[[Piece], Some], way: Way
-    ) -> list[Some]:
-        """The tallies of all pieces; all anew with fewer batches in flight if memory runs out."""
+        self, pieces: Sequence[Piece], make: Callable[[Piece], Tally[Result]], way: Way
+    ) -> list[Result]:
+        """What the tallies of all pieces say; all anew with fewer batches in flight if memory runs
+        out."""
         kind, recipe = company(pieces[0].plan), pieces[0].plan.recipe
         dealt = list(batches([range(each.start, each.stop) for each in pieces], recipe.lanes))
         of = passing(self._sampler.at(recipe.precision), recipe.attribution)
@@ -160,7 +165,7 @@ class GpuSampler:
                 inputs = way(pieces, dealt, of)
                 starts = [piece.start for piece in pieces]
                 self._flight(kind, of, recipe.lanes).fly(dealt, starts, targets, inputs, tallies)
-                return tallies
+                return [each.result() for each in tallies]
             except torch.OutOfMemoryError:
                 if not self._spare(kind):
                     raise

@@ -5,7 +5,7 @@ reads nothing back until all queues are done. Every sum is of integers, or of ex
 unit, so that neither the order nor the queues matter.
 """
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,15 +16,20 @@ from certify.evidence import VOTES_FEATURES, Evidence
 from models.features import pool, rank, vote
 from models.gpu.hardware import Hardware
 from models.lanes import Piece
-from models.sampling import UNIT
+from models.tallies import UNIT, units
+
+Result = TypeVar("Result", covariant=True)
 
 
-class Tally(Protocol):
+class Tally(Protocol[Result]):
     """What samples of one piece said."""
 
     def take(self, queue: int, first: int, maps: Tensor, predicted: Tensor) -> None:
         """Take samples first, first + 1, … counted from the piece's start: magnitudes (n, height,
         width) and classes (n,) int32, on queue number `queue`."""
+
+    def result(self) -> Result:
+        """What all of them said; all queues must be done."""
 
 
 class Sums:
@@ -83,7 +88,7 @@ class Votes:
         self._counts.add(queue, votes.sum(dim=0))
         self._predicted.take(first, predicted.unsqueeze(1))
 
-    def evidence(self) -> Evidence:
+    def result(self) -> Evidence:
         """As `Evidence.from_votes` makes it."""
         features = self._piece.plan.features
         return Evidence(
@@ -111,7 +116,7 @@ class Points:
         self._squares.add(queue, (points**2).sum(dim=0))
         self._predicted.take(first, predicted.unsqueeze(1))
 
-    def evidence(self) -> Evidence:
+    def result(self) -> Evidence:
         """As `Evidence.from_points` makes it."""
         features = self._piece.plan.features
         counts, squares = (
@@ -141,7 +146,7 @@ class Places:
         self._places.take(first, rank(pool(maps, self._cell)).to(torch.int32))
         self._predicted.take(first, predicted.unsqueeze(1))
 
-    def ranks(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def result(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """As `Sampler.rank` gives them."""
         places, predicted = self._places.all(), self._predicted.all()[:, 0]
         return places.astype(np.int32, copy=False), predicted.astype(np.int32, copy=False)
@@ -155,13 +160,12 @@ class Scores:
 
     def take(self, queue: int, first: int, maps: Tensor, predicted: Tensor) -> None:
         """See `Tally.take`."""
-        scores = pool(maps, self._plan.recipe.cell)
-        self._units.add(queue, (scores.double() / UNIT).round().sum(dim=0))
+        self._units.add(queue, units(pool(maps, self._plan.recipe.cell)))
 
-    def sum(self) -> NDArray[np.float64]:
+    def result(self) -> NDArray[np.float64]:
         """As `Sampler.average` gives it."""
-        units = self._units.total(np.float64, self._plan.features)
-        return units.astype(np.float64, copy=False) * UNIT
+        total = self._units.total(np.float64, self._plan.features)
+        return total.astype(np.float64, copy=False) * UNIT
 
 
 def _ranges(piece: Piece) -> tuple[tuple[int, int], ...]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from certify.plan import Plan
 from models.attribution.methods import METHODS
-from service.pool.messages import Array, Average, Draw, Request, Together
+from service.pool.messages import Array, Request, Sampled, Together
 
 Key = tuple[str, int, str, str]
 
@@ -28,8 +28,8 @@ class Work:
     @classmethod
     def of(cls, request: Request) -> "Work | None":
         """What a worker does for a request; None where it draws no samples."""
-        draws = request.draws if isinstance(request, Together) else (request,)
-        parts = [draw for draw in draws if isinstance(draw, Draw | Average)]
+        asked = request.parts if isinstance(request, Together) else (request,)
+        parts = [part for part in asked if isinstance(part, Sampled)]
         if not parts:
             return None
         plan, samples = parts[0].plan, sum(part.stop - part.start for part in parts)
@@ -103,7 +103,7 @@ class Pace:
         is nothing to halve: one batch of the lanes that the recipe says is the least, since a
         network's rounding depends on them.
         """
-        if not isinstance(request, Draw | Average) or (batches := _batches(request)) < 2:
+        if not isinstance(request, Sampled) or (batches := _batches(request)) < 2:
             return ()
         self._most[_shape(request.plan)] = batches // 2
         for told in self.halved:
@@ -112,7 +112,7 @@ class Pace:
 
     def recut(self, request: Request) -> tuple[Request, ...]:
         """The same work in chunks that fit into memory, as far as is known; none if it fits."""
-        if not isinstance(request, Draw | Average):
+        if not isinstance(request, Sampled):
             return ()
         most = self._most.get(_shape(request.plan))
         if most is None or _batches(request) <= most:
@@ -123,7 +123,7 @@ class Pace:
         return tuple(replace(request, start=start, stop=stop) for start, stop in pairwise(cuts))
 
 
-def _batches(request: Draw | Average) -> int:
+def _batches(request: Sampled) -> int:
     lanes = request.plan.recipe.lanes
     return -(-request.stop // lanes) - request.start // lanes
 
@@ -140,7 +140,7 @@ def _key(plan: Plan) -> Key:
 
 
 def pieces(
-    kind: type[Draw] | type[Average], plan: Plan, image: Array, start: int, stop: int, pace: Pace
+    kind: type[Sampled], plan: Plan, image: Array, start: int, stop: int, pace: Pace
 ) -> Iterator[Request]:
     """Requests that cover [start, stop); each is cut when it is taken, at the pace known then."""
     lanes = plan.recipe.lanes

@@ -19,7 +19,7 @@ from certify.evidence import Evidence
 from certify.plan import Plan
 from models.decoys.part import Part
 from models.decoys.search import Search
-from models.lanes import Piece
+from models.lanes import Piece, Said
 from models.registry import UnknownModel
 from models.weights import WeightsError
 from service.pool.messages import (
@@ -38,6 +38,7 @@ from service.pool.messages import (
     Ready,
     Reply,
     Request,
+    Sampled,
     Seek,
     Sought,
     Together,
@@ -88,7 +89,7 @@ class Sampler(Protocol):
         self, image: Picture, target: int | None, attribution: str, precision: str
     ) -> Seen: ...
     def draw(self, plan: Plan, image: Picture, start: int, stop: int) -> Evidence: ...
-    def draw_together(self, pieces: Sequence[Piece]) -> list[Evidence]: ...
+    def together(self, pieces: Sequence[Piece]) -> list[Said]: ...
     def average(self, plan: Plan, image: Picture, start: int, stop: int) -> NDArray[np.float64]: ...
     @property
     def dancer(self) -> Dancer: ...
@@ -162,7 +163,7 @@ class Desk:
             self._hardware.pulse()
             return self.ready()
         if isinstance(request, Together):
-            return self._draw_together(request)
+            return self._together(request)
         image = typed(request.image, np.uint8)
         if isinstance(request, Seek | Dance):
             return _danced(self._sampler(request.model).dancer, request, image)
@@ -176,10 +177,9 @@ class Desk:
             return Drawn.of(sampler.draw(plan, image, start, stop))
         return Averaged(Array.of(sampler.average(plan, image, start, stop)))
 
-    def _draw_together(self, request: Together) -> Reply:
-        pieces = [_piece(draw) for draw in request.draws]
-        drawn = self._sampler(_model(request)).draw_together(pieces)
-        return DrawnTogether(tuple(Drawn.of(evidence) for evidence in drawn))
+    def _together(self, request: Together) -> Reply:
+        said = self._sampler(_model(request)).together([_piece(part) for part in request.parts])
+        return DrawnTogether(tuple(_part(each) for each in said))
 
     def _sampler(self, model: str) -> Sampler:
         if model not in self._samplers:
@@ -187,15 +187,20 @@ class Desk:
         return self._samplers[model]
 
 
-def _model(request: Look | Draw | Together | Average | Seek | Dance) -> str:
-    """The network that a request needs. Draws together are of one; the sampler sees to it."""
+def _model(request: Look | Sampled | Together | Seek | Dance) -> str:
+    """The network that a request needs. Parts together are of one; the sampler sees to it."""
     if isinstance(request, Together):
-        return request.draws[0].plan.model
-    return request.plan.model if isinstance(request, Draw | Average) else request.model
+        return request.parts[0].plan.model
+    return request.plan.model if isinstance(request, Sampled) else request.model
 
 
-def _piece(draw: Draw) -> Piece:
-    return Piece(draw.plan, typed(draw.image, np.uint8), draw.start, draw.stop)
+def _piece(part: Sampled) -> Piece:
+    image, summed = typed(part.image, np.uint8), isinstance(part, Average)
+    return Piece(part.plan, image, part.start, part.stop, summed)
+
+
+def _part(said: Said) -> Drawn | Averaged:
+    return Drawn.of(said) if isinstance(said, Evidence) else Averaged(Array.of(said))
 
 
 def _danced(dancer: Dancer, request: Seek | Dance, image: Picture) -> Reply:

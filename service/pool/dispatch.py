@@ -1,7 +1,7 @@
 """What goes out in one message, and what its answer means for those it came from.
 
 Turns and their order are `schedule`'s, sizes are `chunks`'s; processes and sockets are `workers`'s.
-A message is one request, or draws of several jobs that share batches. Nobody fails for another: a
+A message is one request, or samples of several jobs that share batches. Nobody fails for another: a
 message of several that cannot be done is done again one by one.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from service.pool.chunks import Pace
 from service.pool.messages import (
     MOST_TOGETHER,
-    Draw,
     DrawnTogether,
     Failure,
     Reply,
     Request,
+    Sampled,
     Together,
 )
 from service.pool.pools import failure_error
@@ -54,7 +54,7 @@ class Dispatch:
     def next(self) -> tuple[Share, ...]:
         """What goes into the next message, fit for memory as far as is known; () if nobody waits.
 
-        After the request whose turn it is come draws for the lanes that it would leave empty.
+        After the request whose turn it is come others for the lanes that it would leave empty.
         """
         while share := self._schedule.take():
             if not (smaller := self.pace.recut(share.request)):
@@ -103,8 +103,8 @@ def message(shares: Sequence[Share]) -> Request:
     """What a worker is sent."""
     if len(shares) == 1:
         return shares[0].request
-    draws = (share.request for share in shares)
-    return Together(tuple(draw for draw in draws if isinstance(draw, Draw)))
+    asked = (share.request for share in shares)
+    return Together(tuple(part for part in asked if isinstance(part, Sampled)))
 
 
 def _said(reply: Reply) -> str:

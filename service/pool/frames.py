@@ -9,7 +9,7 @@ import msgspec
 
 from service.pool.messages import BadMessage, Count, Reply, Request
 
-VERSION = 2  # of this module and of `messages`
+VERSION = 3  # of this module and of `messages`
 LARGEST_FRAME = 256 << 20
 
 

@@ -19,7 +19,7 @@ from models.decoys.part import Part
 from models.decoys.records import Records
 from models.decoys.search import Search
 
-# Draws in one message. Where one of them fails, all are done again.
+# Requests in one message. Where one of them fails, all are done again.
 MOST_TOGETHER = 32
 
 Type = Literal["uint8", "int32", "int64", "float32", "float64"]
@@ -92,12 +92,6 @@ class Draw(Message, frozen=True, tag="draw"):
     stop: Count
 
 
-class Together(Message, frozen=True, tag="together"):
-    """Draws of several requests that share batches; see `models.lanes.company`."""
-
-    draws: Annotated[tuple[Draw, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)]
-
-
 class Average(Message, frozen=True, tag="average"):
     """Sum of the gridded maps of the samples `start` to `stop` of a plan."""
 
@@ -105,6 +99,16 @@ class Average(Message, frozen=True, tag="average"):
     image: Array
     start: Count
     stop: Count
+
+
+# What passes many noisy samples through the network, whatever is kept of them.
+Sampled = Draw | Average
+
+
+class Together(Message, frozen=True, tag="together"):
+    """Samples of several requests that share batches; see `models.lanes.company`."""
+
+    parts: Annotated[tuple[Sampled, ...], msgspec.Meta(min_length=1, max_length=MOST_TOGETHER)]
 
 
 class Seek(Message, frozen=True, tag="seek"):
@@ -180,16 +184,16 @@ class Drawn(Message, frozen=True, tag="drawn"):
         )
 
 
-class DrawnTogether(Message, frozen=True, tag="drawn-together"):
-    """Reply to Together: that of each draw, in their order."""
-
-    parts: tuple[Drawn, ...]
-
-
 class Averaged(Message, frozen=True, tag="averaged"):
     """Reply to Average: the sum per feature, float64 (features,)."""
 
     total: Array
+
+
+class DrawnTogether(Message, frozen=True, tag="drawn-together"):
+    """Reply to Together: that of each part, in their order."""
+
+    parts: tuple[Drawn | Averaged, ...]
 
 
 class Sought(Message, frozen=True, tag="sought"):
@@ -237,8 +241,8 @@ class Failure(Message, frozen=True, tag="failure"):
     detail: str
 
 
-Request = Ping | Look | Draw | Together | Average | Seek | Dance
-Reply = Ready | Looked | Drawn | DrawnTogether | Averaged | Sought | Danced | Failure
+Request = Ping | Look | Sampled | Together | Seek | Dance
+Reply = Ready | Looked | Drawn | Averaged | DrawnTogether | Sought | Danced | Failure
 
 
 Element = TypeVar("Element", bound=np.generic)

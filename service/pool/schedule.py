@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from models.lanes import Company, company
 from service import tracing
-from service.pool.messages import Draw, Look, Reply, Request
+from service.pool.messages import Look, Reply, Request, Sampled
 
 Answer = tuple[Request, Reply]
 
@@ -94,14 +94,14 @@ class Job:
         """Whether the next request may share a batch with such plans."""
         return (
             self._sociable
-            and isinstance(self._coming, Draw)
+            and isinstance(self._coming, Sampled)
             and company(self._coming.plan) == with_
         )
 
     def ride(self, most: int) -> Share:
-        """At most so many samples of the next request, a draw, in lanes that cost nobody a turn."""
+        """At most so many samples of the next request in lanes that cost nobody a turn."""
         request = self._pop()
-        if isinstance(request, Draw) and request.stop - request.start > most:
+        if isinstance(request, Sampled) and request.stop - request.start > most:
             cut = request.start + most
             request, self._rest = replace(request, stop=cut), replace(request, start=cut)
         return self._out(request, True)
@@ -205,12 +205,12 @@ class Schedule:
         return share
 
     def riders(self, share: Share, most: int) -> Iterator[Share]:
-        """At most so many draws for the lanes that a request would leave empty in its last batch,
+        """At most so many others for the lanes that a request would leave empty in its last batch,
         from those whose turn comes first."""
-        draw = share.request
-        if not isinstance(draw, Draw) or not share.sociable:
+        first = share.request
+        if not isinstance(first, Sampled) or not share.sociable:
             return
-        room, with_ = (draw.start - draw.stop) % draw.plan.recipe.lanes, company(draw.plan)
+        room, with_ = (first.start - first.stop) % first.plan.recipe.lanes, company(first.plan)
         for job in (*self._quick, *self._long):
             while room and most and job.rides(with_):
                 rider = job.ride(room)
@@ -241,4 +241,4 @@ class Schedule:
 
 
 def _samples(request: Request) -> int:
-    return request.stop - request.start if isinstance(request, Draw) else 0
+    return request.stop - request.start if isinstance(request, Sampled) else 0

@@ -25,6 +25,7 @@ from models.lanes import Piece
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
+from tests.models.mixtures import digests
 
 pytestmark = [
     pytest.mark.cuda,
@@ -119,11 +120,11 @@ def test_evidence_is_the_plain_samplers_at_any_depth_with_and_without_graphs(
     sampler: Sampler, picture: NDArray[np.uint8], ways: list[Way], recipe: dict[str, object]
 ) -> None:
     asked = piece(sampler, picture, 3, 150, **recipe)
-    wanted = sampler.draw_together([asked])[0].digest()
+    wanted = digests(sampler.together([asked]))
     for depth, graphs in ((1, False), (1, True), (2, True), (4, True), (8, False)):
         made = GpuSampler(sampler, Cuda(GPU, graphs), ways, depth)
         for _ in range(2):
-            assert made.draw_together([asked])[0].digest() == wanted
+            assert digests(made.together([asked])) == wanted
         assert made.depth(asked.plan) == depth
 
 
@@ -136,18 +137,19 @@ def test_requests_share_batches_and_splits_change_nothing(
         replace(whole, stop=30),
         piece(sampler, other, 5, 18, scale=0.5, cell=32, votes=9),
         replace(whole, start=30),
+        replace(whole, start=3, summed=True),
     ]
     made = GpuSampler(sampler, Cuda(GPU), ways, 3)
-    one, stranger, two = made.draw_together(parts)
-    assert one.merge(two).digest() == made.draw_together([whole])[0].digest()
-    assert stranger.digest() == sampler.draw_together([parts[1]])[0].digest()
+    one, stranger, two, total = made.together(parts)
+    assert digests([one.merge(two)]) == digests(made.together([whole]))
+    assert digests([stranger, total]) == digests(sampler.together([parts[1], parts[3]]))
 
 
 def test_input_by_torch_is_the_kernels(
     sampler: Sampler, picture: NDArray[np.uint8], ways: list[Way]
 ) -> None:
     asked = [piece(sampler, picture, 3, 40)]
-    found = {GpuSampler(sampler, ways=[w]).draw_together(asked)[0].digest() for w in [*ways, Plain]}
+    found = {digests(GpuSampler(sampler, ways=[w]).together(asked))[0] for w in [*ways, Plain]}
     assert len(found) == 1
 
 
@@ -168,14 +170,14 @@ def test_memory_that_does_not_suffice_means_fewer_in_flight(
 ) -> None:
     """Four GiB beyond what lies there, and a hundred batches asked for."""
     asked = piece(sampler, picture, 0, 2000)
-    wanted = sampler.draw_together([asked])[0].digest()
+    wanted = digests(sampler.together([asked]))
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(GPU).total_memory
     share = (torch.cuda.memory_reserved(GPU) + (4 << 30)) / total
     torch.cuda.set_per_process_memory_fraction(share, GPU)
     try:
         made = GpuSampler(sampler, Cuda(GPU), ways, 100)
-        assert made.draw_together([asked])[0].digest() == wanted
+        assert digests(made.together([asked])) == wanted
         assert 1 <= made.depth(asked.plan) < 100
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, GPU)

@@ -86,8 +86,8 @@ def pieces(kinds: list[Kind]) -> list[Piece]:
 
 @pytest.fixture(scope="module")
 def wanted(sampler: Sampler, pieces: list[Piece]) -> list[str]:
-    """Digests of their evidence by the plain sampler."""
-    return digests(sampler.draw_together(pieces))
+    """Digests of their evidence and sums by the plain sampler."""
+    return digests(sampler.together(pieces))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def as_network() -> Callable[[nn.Module, int], Network]:
         made = Network.__new__(Network)
         made.card = replace(card("digits-tiny"), size=size, lanes=4)
         made.device = torch.device("cpu")
-        made.module = module.eval().requires_grad_(False)
+        made.module = made.merged = module.eval().requires_grad_(False)
         made._mean, made._std = torch.zeros(3), torch.full((3,), 255.0)
         return made
 

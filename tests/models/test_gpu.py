@@ -28,8 +28,8 @@ def test_evidence_is_the_plain_samplers_whatever_flies_beside_it(
     hardware: type[Here], depth: int, sampler: Sampler, pieces: list[Piece], wanted: list[str]
 ) -> None:
     made = GpuSampler(sampler, hardware(), [Plain], depth)
-    assert digests(made.draw_together(pieces)) == wanted
-    assert digests(made.draw_together(pieces)) == wanted  # the same slots again
+    assert digests(made.together(pieces)) == wanted
+    assert digests(made.together(pieces)) == wanted  # the same slots again
     assert made.depth(pieces[1].plan) == depth
 
 
@@ -46,9 +46,9 @@ def test_queues_that_shared_tensors_would_be_noticed(
     monkeypatch.setattr(Flight, "__init__", sharing)
     made = GpuSampler(sampler, Shuffled(), [Plain], 2)
     # One batch is not enough to make a mistake with.
-    assert digests(made.draw_together(pieces[:2])) == wanted[:2]
+    assert digests(made.together(pieces[:2])) == wanted[:2]
     assert made.depth(pieces[1].plan) == 2
-    assert digests(made.draw_together(pieces)) != wanted
+    assert digests(made.together(pieces)) != wanted
 
 
 def test_places_and_averages_are_the_plain_samplers(sampler: Sampler, pieces: list[Piece]) -> None:
@@ -64,10 +64,10 @@ def test_places_and_averages_are_the_plain_samplers(sampler: Sampler, pieces: li
 def test_no_samples_are_no_evidence(sampler: Sampler, pieces: list[Piece]) -> None:
     made = GpuSampler(sampler, Here(), [Plain])
     none = [replace(each, stop=each.start) for each in pieces]
-    assert digests(made.draw_together(none)) == digests(sampler.draw_together(none))
+    assert digests(made.together(none)) == digests(sampler.together(none))
     some = [none[4], pieces[1], none[0]]
-    assert digests(made.draw_together(some)) == digests(sampler.draw_together(some))
-    assert made.draw_together([]) == []
+    assert digests(made.together(some)) == digests(sampler.together(some))
+    assert made.together([]) == []
 
 
 def test_of_many_features_only_counts_come_back(
@@ -77,8 +77,8 @@ def test_of_many_features_only_counts_come_back(
     assert asked.plan.features == 256
     for module in ("certify.evidence", "models.gpu.tallies"):
         monkeypatch.setattr(f"{module}.VOTES_FEATURES", 255)
-    (found,) = GpuSampler(sampler, Shuffled(), [Plain]).draw_together([asked])
-    (right,) = sampler.draw_together([asked])
+    (found,) = GpuSampler(sampler, Shuffled(), [Plain]).together([asked])
+    (right,) = sampler.together([asked])
     assert found.votes is None and found.digest() == right.digest()
 
 
@@ -91,7 +91,7 @@ def test_it_looks_and_refuses_as_the_plain_sampler(sampler: Sampler, pieces: lis
         made.draw(pieces[0].plan, image, 3, 2)
     with pytest.raises(ValueError, match="to share a batch"):
         other = replace(pieces[0].plan, recipe=replace(pieces[0].plan.recipe, lanes=1))
-        made.draw_together([pieces[1], Piece(other, image, 0, 4)])
+        made.together([pieces[1], Piece(other, image, 0, 4)])
 
 
 def test_only_a_network_on_a_gpu_goes_this_way(tiny: Network) -> None:
@@ -135,8 +135,8 @@ def test_a_way_that_does_not_give_the_evidence_is_not_used_and_it_is_said(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         made = GpuSampler(sampler, Here(), ways)
-        assert digests(made.draw_together(pieces)) == wanted
-        assert digests(made.draw_together(pieces)) == wanted
+        assert digests(made.together(pieces)) == wanted
+        assert digests(made.together(pieces)) == wanted
     assert all(said in caplog.text for said in says)
     assert len(caplog.records) == len(says) // 2  # not again with every request
     assert made.depth(pieces[1].plan) == depth

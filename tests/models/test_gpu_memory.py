@@ -22,14 +22,14 @@ def test_out_of_memory_means_fewer_batches_in_flight_and_the_same_evidence(
 ) -> None:
     cramped = Cramped(most)
     made = GpuSampler(sampler, cramped, [Plain], 4)
-    assert digests(made.draw_together(pieces)) == wanted
+    assert digests(made.together(pieces)) == wanted
     assert made.depth(pieces[1].plan) == depth
     assert cramped.relieved == {4: 0, 3: 1, 1: 2}[most]
 
 
 def test_no_memory_for_a_single_batch_is_said(sampler: Sampler, pieces: list[Piece]) -> None:
     with pytest.raises(torch.OutOfMemoryError, match="as the tests want it"):
-        GpuSampler(sampler, Cramped(0), [Plain], 4).draw_together(pieces)
+        GpuSampler(sampler, Cramped(0), [Plain], 4).together(pieces)
 
 
 def test_other_flights_give_way_before_this_one_is_halved(

@@ -81,5 +81,5 @@ def test_evidence_by_the_kernel_is_the_plain_samplers(
         about = small.card.name, small.card.weights, images.digest(image), 6, 6, 3
         pieces.append(Piece(Plan(*about, number, named, "f0" * 16), image, 2**62, 2**62 + 2))
     made = GpuSampler(sampler, Shuffled(), [partial(Fused, write=interpreted.write)])
-    assert digests(made.draw_together(pieces)) == digests(sampler.draw_together(pieces))
+    assert digests(made.together(pieces)) == digests(sampler.together(pieces))
     assert made.depth(pieces[0].plan) == 2  # so that it was not the plain sampler's work

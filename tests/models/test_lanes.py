@@ -1,4 +1,4 @@
-"""Batches of several requests: dealt out full, and each piece's evidence is what it is alone."""
+"""Batches of several requests: dealt out full, and each piece gives what it gives alone."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -19,7 +19,7 @@ from models.lanes import Piece, batches, company
 from models.loading import Network
 from models.registry import card
 from models.sampling import Sampler
-from tests.models.mixtures import Kind, about
+from tests.models.mixtures import Kind, about, alone, digests
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 ON_DIGITS = card("digits-tiny").attributions
@@ -49,27 +49,32 @@ def test_batches_hold_every_sample_once_in_order_and_are_full_but_the_last(
 @settings(max_examples=15, deadline=None)
 @given(
     asked=st.lists(
-        st.tuples(st.integers(0, 5), st.integers(0, 90), st.integers(0, 45)), min_size=1, max_size=6
+        st.tuples(st.integers(0, 7), st.integers(0, 90), st.integers(0, 45)), min_size=1, max_size=6
     )
 )
 def test_any_mix_in_any_order_gives_each_piece_what_it_gets_alone(
     asked: list[tuple[int, int, int]], sampler: Sampler, kinds: list[Kind]
 ) -> None:
     pieces = [kinds[kind](start, start + count) for kind, start, count in asked]
-    together = sampler.draw_together(pieces)
-    for piece, evidence in zip(pieces, together, strict=True):
-        alone = sampler.draw(piece.plan, piece.image, piece.start, piece.stop)
-        assert evidence.digest() == alone.digest()
+    assert digests(sampler.together(pieces)) == digests([alone(sampler, each) for each in pieces])
+
+
+def test_a_sum_in_parts_among_others_is_the_sum(sampler: Sampler, kinds: list[Kind]) -> None:
+    """Parts that begin and end within batches add up to the bits of the whole, in any order."""
+    votes, sums, other = kinds[2], kinds[6], kinds[7]
+    pieces = [sums(5, 18), votes(0, 30), other(7, 20), sums(31, 70), sums(18, 31)]
+    first, _, _, last, middle = sampler.together(pieces)
+    np.testing.assert_array_equal(last + middle + first, alone(sampler, sums(5, 70)))
+    assert np.any(first) and first.dtype == np.float64
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_low_precision_mixes_as_well(
     precision: str, sampler: Sampler, digits: NDArray[np.uint8], plan: Plan
 ) -> None:
-    pieces = [about(digits, plan, n, precision=precision)(n, 20 + n) for n in range(3)]
-    for piece, evidence in zip(pieces, sampler.draw_together(pieces), strict=True):
-        alone = sampler.draw(piece.plan, piece.image, piece.start, piece.stop)
-        assert evidence.digest() == alone.digest()
+    made = [about(digits, plan, n, summed=n > 1, precision=precision) for n in range(4)]
+    pieces = [kind(n, 20 + n) for n, kind in enumerate(made)]
+    assert digests(sampler.together(pieces)) == digests([alone(sampler, each) for each in pieces])
 
 
 def test_a_batch_of_many_requests_takes_one_pass(
@@ -83,8 +88,8 @@ def test_a_batch_of_many_requests_takes_one_pass(
         return real(network, pictures, target)  # type: ignore[arg-type]
 
     monkeypatch.setattr("models.attribution.bases.Attribution.with_logits", counting)
-    drawn = sampler.draw_together([kind(3, 13) for kind in kinds])
-    assert passes == [sampler.card.lanes] * 2 and [each.samples for each in drawn] == [10] * 6
+    assert len(sampler.together([kind(3, 11) for kind in kinds])) == 8
+    assert passes == [sampler.card.lanes] * 2
 
 
 @pytest.mark.parametrize("name", ON_DIGITS)
@@ -103,26 +108,32 @@ def test_a_target_for_each_picture_changes_no_bit_of_any_base_map(
 
 
 def test_nothing_together_is_nothing(sampler: Sampler) -> None:
-    assert sampler.draw_together([]) == []
+    assert sampler.together([]) == []
 
 
+@pytest.mark.parametrize("summed", [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("change", [{"lanes": 1}, {"attribution": "input_x_gradient"}])
 def test_pieces_of_different_passes_are_refused(
-    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8], change: dict[str, object]
+    sampler: Sampler,
+    plan: Plan,
+    digit: NDArray[np.uint8],
+    change: dict[str, object],
+    summed: tuple[bool, bool],
 ) -> None:
     other = replace(plan, recipe=replace(plan.recipe, **change))  # type: ignore[arg-type]
     assert company(other) != company(plan)
-    pieces = [Piece(each, digit, 0, 4) for each in (plan, other)]
+    pieces = [Piece(p, digit, 0, 4, s) for p, s in zip((plan, other), summed, strict=True)]
     with pytest.raises(ValueError, match="to share a batch"):
-        sampler.draw_together(pieces)
+        sampler.together(pieces)
 
 
 def test_a_wrong_piece_among_others_is_refused_by_name(
     sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]
 ) -> None:
-    pieces = [Piece(plan, digit, 0, 4), Piece(replace(plan, image="0" * 64), digit, 0, 4)]
-    with pytest.raises(ValueError, match="image digest is 0000"):
-        sampler.draw_together(pieces)
+    for summed in (False, True):
+        wrong = Piece(replace(plan, image="0" * 64), digit, 0, 4, summed)
+        with pytest.raises(ValueError, match="image digest is 0000"):
+            sampler.together([Piece(plan, digit, 0, 4), wrong])
 
 
 @pytest.mark.slow
@@ -144,8 +155,5 @@ def test_requests_share_batches_of_a_real_network(attribution: str) -> None:
         sides = (made.size, made.size, 3)
         digest, key = images.digest(image), f"{target:032x}"
         plan = Plan(made.name, made.weights, digest, *sides, target, recipe, key)
-        pieces.append(Piece(plan, image, start, stop))
-    together = sampler.draw_together(pieces)
-    for piece, evidence in zip(pieces, together, strict=True):
-        alone = sampler.draw(piece.plan, piece.image, piece.start, piece.stop)
-        assert evidence.digest() == alone.digest()
+        pieces.append(Piece(plan, image, start, stop, summed=photo == "chelsea"))
+    assert digests(sampler.together(pieces)) == digests([alone(sampler, each) for each in pieces])

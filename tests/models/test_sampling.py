@@ -220,7 +220,7 @@ def test_votes_are_packed_as_they_come(
         return from_rows(start, rows, predictions)
 
     monkeypatch.setattr(Evidence, from_rows.__name__, noted)
-    monkeypatch.setattr("models.sampling.WAITING_BYTES", 1)
+    monkeypatch.setattr("models.tallies.WAITING_BYTES", 1)
     assert sampler.draw(scored, digit, 0, SAMPLES).digest() == at_once.digest()
     assert max(packed) <= plan.recipe.lanes and sum(packed) == SAMPLES
 

@@ -7,11 +7,14 @@ from service.pool.chunks import pieces
 from service.pool.dispatch import message
 from service.pool.messages import (
     Array,
+    Average,
+    Averaged,
     Draw,
     Drawn,
     DrawnTogether,
     Failure,
     Ready,
+    Sampled,
     Together,
 )
 from tests.service.fake_worker import IMAGE, Fake, plan
@@ -21,11 +24,11 @@ LANES = 8
 READY = Ready(1, "cpu", 1, ())
 
 
-def drawing(dispatch, samples, start=0, target=0, **recipe):
+def drawing(dispatch, samples, start=0, target=0, kind=Draw, **recipe):
     """A job of so many samples, cut as the pool cuts them."""
     plan_ = plan(target, lanes=recipe.pop("lanes", LANES), model=recipe.pop("model", "fake"))
     plan_ = replace(plan_, recipe=replace(plan_.recipe, **recipe))
-    return dispatch.begin(pieces(Draw, plan_, PICTURE, start, start + samples, dispatch.pace))
+    return dispatch.begin(pieces(kind, plan_, PICTURE, start, start + samples, dispatch.pace))
 
 
 def sizes(shares):
@@ -36,16 +39,18 @@ def answer(request):
     """What a worker with the fake network says."""
     try:
         if isinstance(request, Together):
-            return DrawnTogether(tuple(map(drawn, request.draws)))
-        return drawn(request) if isinstance(request, Draw) else READY
+            return DrawnTogether(tuple(map(drawn, request.parts)))
+        return drawn(request) if isinstance(request, Sampled) else READY
     except ValueError as error:
         return Failure("refused", str(error))
     except RuntimeError as error:
         return Failure("memory" if "memory" in str(error) else "error", str(error))
 
 
-def drawn(draw):
-    return Drawn.of(Fake().draw(draw.plan, IMAGE, draw.start, draw.stop))
+def drawn(part):
+    if isinstance(part, Average):
+        return Averaged(Array.of(Fake().average(part.plan, IMAGE, part.start, part.stop)))
+    return Drawn.of(Fake().draw(part.plan, IMAGE, part.start, part.stop))
 
 
 def work_off(dispatch, most=100):

@@ -66,8 +66,11 @@ class Fake:
             start, votes(samples, plan.features, plan.recipe.votes), predictions
         )
 
-    def draw_together(self, pieces):
-        return [self.draw(p.plan, p.image, p.start, p.stop) for p in pieces]
+    def together(self, pieces):
+        return [
+            (self.average if p.summed else self.draw)(p.plan, p.image, p.start, p.stop)
+            for p in pieces
+        ]
 
     def average(self, plan, image, start, stop):
         return np.arange(start, stop).sum() * np.arange(plan.features, dtype=np.float64) / 4

@@ -9,7 +9,10 @@ from certify.plan import Plan, Recipe
 from service.pool.desk import Desk, Device, is_memory
 from service.pool.messages import (
     Array,
+    Average,
+    Averaged,
     Draw,
+    Drawn,
     DrawnTogether,
     Failure,
     Look,
@@ -111,24 +114,30 @@ def test_a_real_network_whose_allocator_is_limited_draws_in_smaller_chunks(monke
     assert asyncio.run(story()).digest() == whole(chosen, image, 0, 500).digest()
 
 
-def test_a_message_of_several_draws_is_answered_with_each_ones_evidence():
+def test_a_message_of_several_is_answered_with_what_each_gets_alone():
     desk = open_desk("cpu")
     image = torch.arange(16 * 16 * 3, dtype=torch.uint8).reshape(16, 16, 3).numpy()
     sampler = desk._sampler("digits-tiny")
     plans = [replace(drawing(sampler, image), target=target) for target in range(3)]
-    draws = [Draw(each, Array.of(image), 5, 18 + each.target) for each in plans]
-    reply = desk.answer(Together(tuple(draws)))
+    asked = [
+        kind(each, Array.of(image), 5, 18 + each.target)
+        for each in plans
+        for kind in (Draw, Average)
+    ]
+    reply = desk.answer(Together(tuple(asked)))
     assert isinstance(reply, DrawnTogether)
-    for draw, part in zip(draws, reply.parts, strict=True):
-        assert part == desk.answer(draw)
+    assert [type(part) for part in reply.parts] == [Drawn, Averaged] * 3
+    assert list(reply.parts) == [desk.answer(each) for each in asked]
 
 
-def test_draws_of_different_passes_are_refused_in_one_message():
+@pytest.mark.parametrize("kinds", [(Draw, Draw), (Average, Draw), (Average, Average)])
+def test_samples_of_different_passes_are_refused_in_one_message(kinds):
     desk = open_desk("cpu")
     image = torch.arange(16 * 16 * 3, dtype=torch.uint8).reshape(16, 16, 3).numpy()
     chosen = drawing(desk._sampler("digits-tiny"), image)
     strict = replace(chosen, recipe=replace(chosen.recipe, lanes=1))
-    reply = desk.answer(Together(tuple(Draw(p, Array.of(image), 0, 2) for p in (chosen, strict))))
+    asked = zip(kinds, (chosen, strict), strict=True)
+    reply = desk.answer(Together(tuple(kind(p, Array.of(image), 0, 2) for kind, p in asked)))
     assert isinstance(reply, Failure) and reply.kind == "refused" and "share" in reply.detail
 
 

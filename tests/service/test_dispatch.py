@@ -38,7 +38,12 @@ def test_what_a_job_leaves_of_its_last_batch_goes_to_those_who_wait():
 @settings(max_examples=60, deadline=None)
 @given(
     asked=st.lists(
-        st.tuples(st.integers(1, 70), st.integers(0, 9), st.sampled_from(["a", "b"])),
+        st.tuples(
+            st.integers(1, 70),
+            st.integers(0, 9),
+            st.sampled_from(["a", "b"]),
+            st.sampled_from([Draw, Average]),
+        ),
         min_size=1,
         max_size=6,
     ),
@@ -52,19 +57,19 @@ def test_every_sample_is_handed_out_once_and_no_lane_is_left_while_somebody_wait
     for model in ("a", "b"):
         seen = Draw(plan(lanes=LANES, model=model), PICTURE, 0, 8000)
         dispatch.pace.observe(seen, 8000 / rate)
-    jobs = [drawing(dispatch, n, start, model=model) for n, start, model in asked]
+    jobs = [drawing(dispatch, n, start, kind=kind, model=model) for n, start, model, kind in asked]
     got = {job: [] for job in jobs}
     while shares := dispatch.next():
         work = Work.of(message(shares))
         assert len({company(share.request.plan) for share in shares}) == 1
         assert len(shares) <= MOST_TOGETHER
         model = work.plan.model
-        waits = any(j.waiting for j, (_, _, m) in zip(jobs, asked, strict=True) if m == model)
+        waits = any(j.waiting for j, (_, _, m, _) in zip(jobs, asked, strict=True) if m == model)
         assert work.samples % LANES == 0 or not waits
         assert all(share.request.stop > share.request.start for share in shares)
         for share in shares:
             got[share.job] += range(share.request.start, share.request.stop)
-    for job, (n, start, _) in zip(jobs, asked, strict=True):
+    for job, (n, start, *_) in zip(jobs, asked, strict=True):
         assert got[job] == list(range(start, start + n))
 
 
@@ -98,18 +103,16 @@ def test_a_long_job_has_its_turns_among_small_ones_that_fill_their_batches():
         {"model": "another"},
         {"lanes": 4},
         {"attribution": "grad_cam"},
-        {"kind": Average},
+        {"kind": Average, "lanes": 4},
+        {"kind": Average, "attribution": "grad_cam"},
         {"kind": Look},
     ],
 )
 def test_who_cannot_share_a_pass_is_not_in_one_message(other):
     dispatch = Dispatch(Pace())
-    kind = other.pop("kind", None)
     drawing(dispatch, 3)
-    if kind is Look:
+    if other.get("kind") is Look:
         dispatch.begin(iter([Look("fake", PICTURE, None)]))
-    elif kind is Average:
-        dispatch.begin(iter([Average(plan(lanes=LANES), PICTURE, 0, 5)]))
     else:
         drawing(dispatch, 5, **other)
     told = work_off(dispatch)
@@ -118,12 +121,19 @@ def test_who_cannot_share_a_pass_is_not_in_one_message(other):
 
 @pytest.mark.parametrize(
     "other",
-    [{"target": 1}, {"scale": 0.5}, {"cell": 1, "votes": 5}, {"score": "linear"}],
+    [
+        {"target": 1},
+        {"scale": 0.5},
+        {"cell": 1, "votes": 5},
+        {"score": "linear"},
+        {"kind": Average},
+    ],
 )
-def test_what_may_differ_within_a_message(other):
+@pytest.mark.parametrize("kind", [Draw, Average])
+def test_what_may_differ_within_a_message(kind, other):
     dispatch = Dispatch(Pace())
-    drawing(dispatch, 3)
-    drawing(dispatch, 5, **other)
+    drawing(dispatch, 3, kind=kind)
+    drawing(dispatch, 5, **({"kind": kind} | other))
     shares = dispatch.next()
     assert sizes(shares) == [3, 5] and dispatch.next() == ()
     assert message(shares) == Together(tuple(share.request for share in shares))

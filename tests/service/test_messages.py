@@ -21,14 +21,14 @@ REQUESTS = (
     messages.Look("fake", PICTURE, 3),
     messages.Draw(plan(), PICTURE, 4, 9),
     messages.Together(
-        (messages.Draw(plan(), PICTURE, 4, 9), messages.Draw(plan(1), PICTURE, 0, 3))
+        (messages.Draw(plan(), PICTURE, 4, 9), messages.Average(plan(1), PICTURE, 0, 3))
     ),
     messages.Average(plan(), PICTURE, 0, 1),
 )
 VOTES = np.eye(6, dtype=bool)[:3]
 DRAWN = messages.Drawn.of(Evidence.from_votes(4, VOTES, np.zeros(3, np.int32)))
 REPLIES = (
-    messages.DrawnTogether((DRAWN, DRAWN)),
+    messages.DrawnTogether((DRAWN, messages.Averaged(Array.of(np.ones(4))))),
     messages.Ready(7, "cpu", 2, ("a", "b")),
     messages.Looked(PICTURE, 1, Array.of(np.ones((2, 3), np.float32))),
     messages.Averaged(Array.of(np.array([1.5, 2.5]))),
@@ -91,8 +91,11 @@ def _frame(version=VERSION, ticket=5, **body):
         (_frame(version=VERSION + 1, op="ping"), f"version {VERSION + 1}; this process speaks"),
         (_frame(op="shell"), "shell"),
         (_frame(op="ping", extra=1), "extra"),
-        (_frame(op="together", draws=[]), "draws"),
-        (_frame(op="together", draws=[{"op": "ping"}]), "draws"),
+        (_frame(op="together", parts=[]), "parts"),
+        *(
+            (_frame(op="together", parts=[{"op": op}]), "parts")
+            for op in ("ping", "look", "together")
+        ),
         (_frame(op="look", model="m", image=3, target=None), "image"),
         (_frame(op="look", model="m" * 201, image=3, target=None), "model"),
         (encode(5, messages.Failure("error", "a reply is no request")), "failure"),

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import tracing
 from service.metrics import Metrics
 from service.pool.chunks import Pace
-from service.pool.messages import Array, Draw, Ping, Together
+from service.pool.messages import Array, Average, Draw, Ping, Together
 from service.pool.pools import WorkerLost
 from service.pool.workers import WorkerPool
 from tests.service import fake_worker
@@ -112,11 +112,12 @@ def test_chunks_are_counted_with_the_fill_of_their_batches() -> None:
     assert "affidavit_batch_fill_sum 1.5" in text
 
 
-def test_draws_of_several_requests_fill_one_batch() -> None:
+def test_samples_of_several_requests_fill_one_batch() -> None:
     metrics, pace = Metrics(), Pace()
     pace.listeners.append(metrics.chunk)
-    draws = [Draw(plan(n, lanes=8), Array.of(IMAGE), 0, n) for n in (3, 5, 6)]
-    pace.observe(Together(tuple(draws)), 0.5)
+    kinds = ((Draw, 3), (Average, 5), (Draw, 6))
+    parts = [kind(plan(n, lanes=8), Array.of(IMAGE), 0, n) for kind, n in kinds]
+    pace.observe(Together(tuple(parts)), 0.5)
     text = metrics.text().decode()
     assert 'affidavit_samples_total{model="fake"} 14.0' in text
     assert 'affidavit_lanes_total{model="fake"} 16.0' in text
