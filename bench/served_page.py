@@ -117,9 +117,9 @@ and backward passes over one noisy batch made before, in processes like the work
 - With eight jobs at once, the largest of three times the samples of the least and none of a
   multiple of the lanes, {fill:.3f} of the lanes held a sample in the round in which it was least.
   Requests share batches ([operating](operating.md#limits)).
-- So do sums of scores: with eight SmoothGrad maps at once (`POST /v1/explain`), of {fewest} to {most}
-  samples and each one more than fill its batches, {maps:.3f} of the lanes held a sample; were each
-  computed alone, it would be {alone:.3f}. Commit {maps_commit}.
+- So do sums of scores: with eight SmoothGrad maps at once (`POST /v1/explain`), of {fewest} to
+  {most} samples and each one more than fill its batches, {maps:.3f} of the lanes held a sample;
+  were each computed alone, it would be {alone:.3f}. Commit {maps_commit}.
 
 ## Measured
 

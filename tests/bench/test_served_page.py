@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench import served, served_page
-from bench.served_page import PAGE, RECORD, effort, fill, page, ratio, scaling
+from bench.served_page import PAGE, RECORD, alone, effort, fill, page, ratio, scaling
 
 MEASURED = json.loads(RECORD.read_text())
 
@@ -16,6 +16,9 @@ def test_the_page_is_written_from_the_record() -> None:
 
 def test_eight_jobs_at_once_fill_their_batches() -> None:
     assert all(fill(MEASURED, workers, "8") >= 0.9 for workers in ("1", "2"))
+    maps = MEASURED["maps"]
+    assert maps["fill"].keys() == {"1", "2"} and min(maps["fill"].values()) >= 0.9
+    assert tuple(maps["samples"]) == served.MAPS and alone(served.MAPS) < 0.9
 
 
 def test_ratios_are_of_one_round_and_told_with_their_spread() -> None:
