@@ -68,11 +68,10 @@ def by_compiler(subject: Subject, packages: Path) -> Iterator[Arm]:
     """The gradient as one compiled graph, and without; none where there is no C++ compiler."""
     if shutil.which("g++") is None:
         return
-    lanes, made = subject.plan.recipe.lanes, other(subject.network, turned(subject.network.module))
-    yield _lever(subject, "bare gradient", subject.network, lanes)
-    yield _lever(subject, "turned", made, lanes)
-    yield _compiled(subject, "compiled", subject.network, packages)
-    yield _compiled(subject, "compiled, turned", made, packages)
+    layers = subject.network.module
+    yield _lever(subject, "bare gradient", subject.network, subject.plan.recipe.lanes)
+    for name, module in (("compiled", layers), ("compiled, turned", turned(layers))):
+        yield _compiled(subject, name, other(subject.network, module), packages)
 
 
 def few(subject: Subject) -> Iterator[Arm]:
@@ -140,6 +139,7 @@ def _levers(subject: Subject) -> Iterator[Arm]:
         "shipped": other(network, nn.Sequential(Contiguous(), shipped)),
         "channels-last": other(network, spread),
         "folded": other(network, nn.Sequential(Contiguous(), fold(deepcopy(shipped)))),
+        "layers": other(network, network.module),
         "turned": other(network, turned(network.module)),
         "bfloat16": network.at("bfloat16"),
     }

@@ -1,6 +1,6 @@
 """What makes a pass faster, one lever at a time, for docs/throughput.md. Not used in the product.
 
-Each is a network of the same weights; `Network` itself is folded, channels-last and eager.
+Each is a network of the same weights, layer by layer; `Network` itself runs in steps.
 """
 
 import copy
@@ -60,7 +60,7 @@ class _Turn(torch.autograd.Function):
 def other(network: Network, module: nn.Module) -> Network:
     """The network with another module in its place."""
     made = copy.copy(network)
-    made.module = module
+    made.module = made.merged = module
     return made
 
 
@@ -90,7 +90,10 @@ def compiled(network: Network, noisy: Tensor, target: int, package: Path) -> Pas
         graph = make_fx(both)(noisy)
         with torch.no_grad():
             exported = torch.export.export(graph, (noisy,))
-        aoti_compile_and_package(exported, package_path=str(package))
+        # Weights are constants, laid out once as the kernels want them.
+        aoti_compile_and_package(
+            exported, package_path=str(package), inductor_configs={"freezing": True}
+        )
     run = aoti_load_package(str(package))
 
     def see(pixels: Tensor) -> object:

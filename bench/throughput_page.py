@@ -10,13 +10,14 @@ LEVERS = {
     "shipped": "as its package ships it",
     "channels-last": "channels-last",
     "folded": "batch norms folded",
-    "bare gradient": "folded and channels-last: what we run",
-    "8 lanes": "… 8 lanes",
-    "16 lanes": "… 16 lanes",
-    "32 lanes": "… 32 lanes",
+    "layers": "folded and channels-last",
     "turned": "… input gradients by turned kernels",
     "compiled": "… as one compiled graph",
     "compiled, turned": "… as one compiled graph, turned kernels",
+    "bare gradient": "folded, channels-last, in steps: what we run",
+    "8 lanes": "… 8 lanes",
+    "16 lanes": "… 16 lanes",
+    "32 lanes": "… 32 lanes",
     "bfloat16": "… in bfloat16",
     "bfloat16, 16 lanes": "… in bfloat16, 16 lanes",
     "float16": "… in float16",
@@ -222,8 +223,8 @@ lengthen (they can make it colder: hence rounds, and ratios within a round). Eac
 measured in a process of its own, its rows in turns; medians, in brackets the least and the most of
 the rounds.
 
-- **(a) the bare pass:** the network as we run it (float32, batch norms folded, channels-last,
-  allocator told to keep memory) on pictures whose noise was made before; gradients, or Grad-CAM
+- **(a) the bare pass:** the network as we run it (float32, batch norms folded, channels-last, in
+  steps, allocator told to keep memory) on pictures whose noise was made before; gradients, or Grad-CAM
   from its one forward pass.
 - **(b) ours:** `Sampler.draw` with everything: addressed noise, maps, cells, votes, predictions,
   evidence.
@@ -249,11 +250,12 @@ what we run.
 
 {levers}
 
-Taken: folding, channels-last, the allocator; lanes and low precision as options of a request,
-which the document names. Not taken: turned kernels and compiled graphs. They need a C++ compiler,
-a minute for each network, precision and number of lanes, and a check at every load that they still
-compute the same; for the gain that the table shows, the network of a certificate stays one that
-anyone can run without them. Their rows stay here, so that a change of that shows.
+Taken: folding, channels-last, the allocator; steps (`models/steps.py`): convolution and kink at
+once, turned kernels on the way back, zeros at borders within the kernel, which a picture of its own
+checks at every load against the layers, and which are left where the two differ; lanes and low
+precision as options of a request, which the document names. Not taken: compiled graphs. They need a
+C++ compiler and half a minute for each network, precision and number of lanes, for what the table
+shows. Their rows stay here, so that a change of that shows.
 
 How near each comes to what we run: cosine of the cells' scores, share of the votes that are the
 same, and whether every bit is. The last rows are the declared precisions, by base map.

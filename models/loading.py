@@ -11,9 +11,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.architectures import ARCHITECTURES
 from models.devices import exact, has_tensor_float, tensor_float
+from models.merging import merged
 from models.precision import TF32
 from models.registry import Card
-from models.strided import quicken
 from models.weights import weights
 
 FLOATS = {
@@ -27,11 +27,12 @@ FLOATS = {
 class Network:
     """One model on one device: noisy pictures to logits, evaluation only.
 
-    Batch norms are folded into convolutions, weights lie channels-last and no parameter takes a
-    gradient. Normalisation is part of the network, so that gradients are with respect to the
-    0..255 values a certificate speaks about. On a GPU it computes in float32 proper, repeatably
-    (`models.devices.exact`). `parameters` are those of a card whose file is not where cards' files
-    are; else they are read from there.
+    `module` holds its layers: batch norms folded into convolutions, weights channels-last, no
+    parameter with a gradient. Passes go through `merged`: the same layers by the same names, on a
+    processor in steps (`models.merging`). Normalisation is part of the network, so that gradients
+    are with respect to the 0..255 values a certificate speaks about. On a GPU it computes in
+    float32 proper, repeatably (`models.devices.exact`). `parameters` are those of a card whose file
+    is not where cards' files are; else they are read from there.
     """
 
     precision = "float32"
@@ -48,12 +49,13 @@ class Network:
             exact()
         module = fold(build(card, read_weights(card) if parameters is None else parameters))
         self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.merged = self._merged(self.module)
         self._mean = torch.tensor(card.mean, device=self.device)
         self._std = torch.tensor(card.std, device=self.device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return float32 logits (n, classes) for float32 images (n, height, width, 3) on 0..255."""
-        logits: Tensor = self.module(self.normalised(images))
+        logits: Tensor = self.merged(self.normalised(images))
         return logits.float()
 
     def normalised(self, images: Tensor) -> Tensor:
@@ -78,7 +80,7 @@ class Network:
         The copy takes and gives float32: pictures, logits, and gradients of one in the other. What
         lies between is computed in the precision, backwards too; where a layer adds up in float32,
         it rounds what it passes on. It is another function than the network in float32. On a
-        processor strided depthwise convolutions go backwards in float32 (`models.strided`). In tf32
+        processor strided depthwise convolutions go backwards in float32 (`models.steps`). In tf32
         weights and activations stay float32, and the device rounds the factors of products; raises
         ValueError where it cannot.
         """
@@ -89,9 +91,13 @@ class Network:
         made.precision = precision
         if precision == TF32:
             return made
-        module = copy.deepcopy(self.module).to(FLOATS[precision])
-        made.module = quicken(module) if self.device.type == "cpu" else module
+        made.module = copy.deepcopy(self.module).to(FLOATS[precision])
+        made.merged = made._merged(made.module)
         return made
+
+    def _merged(self, module: nn.Module) -> nn.Module:
+        on_cpu = self.device.type == "cpu"
+        return merged(module, self.card.size, self.card.cam_layer) if on_cpu else module
 
 
 def read_weights(card: Card) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ def planes(
         seen.append(output.detach().requires_grad_())
         return seen[0]
 
-    handle = network.module.get_submodule(name).register_forward_hook(start_here)
+    handle = network.merged.get_submodule(name).register_forward_hook(start_here)
     try:
         with torch.enable_grad():
             logits = network(images.detach())

@@ -39,7 +39,7 @@ class Front(Network):
     `Network.normalised` gives."""
 
     def __init__(self, network: Network) -> None:
-        self.card, self.device, self.module = network.card, network.device, network.module
+        self.card, self.device, self.merged = network.card, network.device, network.merged
         self.precision = network.precision
 
     def normalised(self, images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ def around(tiny: Network) -> Handmade:
 
     def make(module: nn.Module) -> Network:
         made = copy(tiny)
-        made.module = module.eval().requires_grad_(False)
+        made.module = made.merged = module.eval().requires_grad_(False)
         made.card = replace(tiny.card, mean=MEAN, std=STD, cam_layer="0")
         made._mean, made._std = torch.tensor(MEAN), torch.tensor(STD)
         return made

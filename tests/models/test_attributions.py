@@ -24,6 +24,7 @@ from models.images import decode, fit
 from models.loading import Network
 from models.registry import card, cards
 from models.sampling import Sampler
+from models.steps import Step
 from tests.composed import composed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -99,17 +100,23 @@ def still_the_same(name: str) -> None:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """How many pictures each pass through the first convolution had."""
+    """How many pictures each pass through the first convolution had, in layers or in steps."""
     seen: list[int] = []
-    original = nn.Conv2d._conv_forward
+    original, ahead = nn.Conv2d._conv_forward, Step.ahead
 
     def watching(self: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if weight.shape[1] == 3:
             seen.append(len(x))
         return original(self, x, weight, bias)
 
+    def watching_steps(self: Step, x: Tensor) -> Tensor:
+        if self.weight.shape[1] == 3:
+            seen.append(len(x))
+        return ahead(self, x)
+
     with monkeypatch.context() as patch:
         patch.setattr(nn.Conv2d, "_conv_forward", watching)
+        patch.setattr(Step, "ahead", watching_steps)
         yield seen
 
 
@@ -174,7 +181,7 @@ def test_the_layer_of_grad_cam_has_planes_that_are_averaged(name: str) -> None:
     """Where planes are averaged and then weighed, Grad-CAM is class activation mapping."""
     network = Network(card(name))
     planes: list[Tensor] = []
-    layer = network.module.get_submodule(card(name).cam_layer or "")
+    layer = network.merged.get_submodule(card(name).cam_layer or "")
     handle = layer.register_forward_hook(lambda _m, _i, out: planes.append(out.detach().clone()))
     images = torch.from_numpy(
         np.random.Generator(np.random.Philox(13)).integers(0, 256, (1, 224, 224, 3))

@@ -12,7 +12,7 @@ from models.registry import card, cards, weights_file
 
 
 def _values(network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What each of the card's layers puts out as the whole network runs."""
+    """What each of the card's layers puts out as all layers run."""
     seen: dict[str, torch.Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
@@ -23,7 +23,7 @@ def _values(network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:
         for name in network.card.layers
     ]
     with torch.no_grad():
-        network(images)
+        network.module(network.normalised(images))
     for hook in hooks:
         hook.remove()
     return seen

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch.nn.grad import conv2d_input
 
 from certify.plan import PRECISIONS, Plan, Recipe
 from models import images
@@ -16,7 +15,6 @@ from models.loading import FLOATS, Network
 from models.precision import FLOAT32, FLOAT32_ONLY, TF32, precisions, reason
 from models.registry import card
 from models.sampling import Sampler
-from models.strided import Strided, quicken
 
 ROOT = Path(__file__).parents[2]
 LOW = ("bfloat16", "float16")
@@ -50,28 +48,6 @@ def test_only_the_module_is_rounded(tiny: Network, precision: str) -> None:
     assert torch.equal(logits, wanted.float()) and logits.dtype == torch.float32
     (slope,) = torch.autograd.grad(logits[:, 1].sum(), pixels)
     assert slope.dtype == torch.float32 and slope.abs().max() > 0
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_strided_convolution_goes_backwards_in_float32_and_no_other(stride: int) -> None:
-    generator = np.random.Generator(np.random.Philox(2))
-    drawn = torch.from_numpy(generator.normal(size=(2, 6, 9, 9))).to(torch.bfloat16)
-    layer = torch.nn.Conv2d(6, 6, 3, stride, 1, groups=6).to(torch.bfloat16).requires_grad_(False)
-    layer.weight.copy_(drawn[:, :, :3, :3].reshape(-1, 1, 3, 3)[:6])
-    quick = quicken(torch.nn.Sequential(layer))
-    assert any(isinstance(part, Strided) for part in quick.modules()) == (stride > 1)
-    pixels, plain = (drawn.clone().requires_grad_() for _ in range(2))
-    out, wanted = quick(pixels), layer(plain)
-    assert torch.equal(out, wanted)
-    out.pow(2).sum().backward()
-    wanted.pow(2).sum().backward()
-    assert pixels.grad is not None and plain.grad is not None
-    torch.testing.assert_close(pixels.grad, plain.grad, rtol=0.02, atol=0.02)
-    exact = conv2d_input(  # type: ignore[no-untyped-call]
-        drawn.shape, layer.weight.float(), (2 * out.detach()).float(), stride, 1, 1, 6
-    )
-    if stride > 1:
-        assert torch.equal(pixels.grad, exact.to(torch.bfloat16))
 
 
 @pytest.mark.parametrize("precision", LOW)

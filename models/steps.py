@@ -1,0 +1,123 @@
+"""A frozen convolution and the kink behind it as one step of the processor, there and back.
+
+oneDNN applies the kink to values that it has not yet written, and goes back through a convolution
+of stride 1 as a convolution with the turned kernel. Layer by layer, PyTorch writes every plane of
+values twice on the way there, copies it once more for the way back, and with one thread and fewer
+than 16 pictures leaves 1×1 convolutions to slower code.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+from torch.nn.grad import conv2d_input
+
+
+@dataclass(frozen=True)
+class Kink:
+    """A function of one value, constant or of slope 1 in each of its pieces.
+
+    name, scalars: what oneDNN calls it. back: slopes behind it and values behind it → slopes before
+    it; 0 where the piece is constant.
+    """
+
+    name: str
+    scalars: tuple[float, ...]
+    back: Callable[[Tensor, Tensor], Tensor]
+
+
+_aten = torch.ops.aten
+NONE = Kink("none", (), lambda slopes, _: slopes)
+KINKS = {
+    nn.ReLU: Kink("relu", (), lambda s, y: _aten.threshold_backward(s, y, 0)),
+    nn.ReLU6: Kink("hardtanh", (0.0, 6.0), lambda s, y: _aten.hardtanh_backward(s, y, 0, 6)),
+}
+
+
+def can(layer: nn.Conv2d) -> bool:
+    """Whether oneDNN computes steps of this convolution here."""
+    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        return False
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    low = layer.weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return low or layer.weight.dtype == torch.float32
+
+
+class Step(nn.Module):
+    """kink(layer(x)) of a convolution that takes no gradient itself.
+
+    In bfloat16 it goes back through a strided depthwise convolution in float32 and rounds: for
+    these oneDNN has quick code in float32 only.
+    """
+
+    back: Tensor
+
+    def __init__(self, layer: nn.Conv2d, kink: Kink = NONE) -> None:
+        super().__init__()
+        self.weight, self.bias, self.kink = layer.weight, layer.bias, kink
+        zeros, spread = [int(side) for side in layer.padding], list(layer.dilation)
+        self.around = (zeros, list(layer.stride), spread, layer.groups)
+        sides = zip(layer.kernel_size, zeros, spread, strict=True)
+        self.zeros = [wide * (kernel - 1) - before for kernel, before, wide in sides]
+        self.turns = max(layer.stride) == 1 and min(self.zeros) >= 0
+        strided = self.weight.float() if layer.groups > 1 else self.weight.detach()
+        back = turned(layer.weight, layer.groups) if self.turns else strided
+        self.register_buffer("back", back, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return kink(layer(x)); its input gradient can itself be differentiated."""
+        y: Tensor = _Step.apply(x, self)  # type: ignore[no-untyped-call]
+        return y
+
+    def ahead(self, x: Tensor) -> Tensor:
+        """Return kink(layer(x)), (n, channels, h, w)."""
+        return _convolve(x, self.weight, self.bias, self.around, self.kink)
+
+    def slopes(self, behind: Tensor, shape: torch.Size) -> Tensor:
+        """Return the slopes in an input of this shape, from those behind the convolution."""
+        zeros, stride, spread, groups = self.around
+        if not self.turns:
+            slopes = behind.to(self.back.dtype)
+            found: Tensor = conv2d_input(shape, self.back, slopes, stride, zeros, spread, groups)  # type: ignore[no-untyped-call]
+            return found.to(behind.dtype)
+        # Whoever differentiates once more needs operations that PyTorch knows how to.
+        if torch.is_grad_enabled():
+            return conv2d(behind, self.back, None, 1, self.zeros, spread, groups)
+        return _convolve(behind, self.back, None, (self.zeros, [1, 1], spread, groups), NONE)
+
+
+class _Step(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, step: Step) -> Tensor:
+        y = step.ahead(x)
+        ctx.step, ctx.shape = step, x.shape
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *behind: Tensor) -> tuple[Tensor, None]:
+        (y,), step = ctx.saved_tensors, ctx.step
+        return step.slopes(step.kink.back(behind[0], y), ctx.shape), None
+
+
+def turned(weight: Tensor, groups: int) -> Tensor:
+    """Return the kernel that leads a convolution of stride 1 back: turned by half a circle, outputs
+    for inputs."""
+    outs, ins, *sides = weight.shape
+    apart = weight.detach().flip(2, 3).view(groups, outs // groups, ins, *sides)
+    kernel = apart.transpose(1, 2).reshape(groups * ins, outs // groups, *sides)
+    return kernel.contiguous(memory_format=torch.channels_last)
+
+
+Around = tuple[list[int], list[int], list[int], int]
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, around: Around, kink: Kink) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias, *around, kink.name, list(kink.scalars), ""
+    )
+    return y

@@ -1,0 +1,128 @@
+"""The network in steps is the network in layers, by the same names and over the same weights."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models import steps
+from models.architectures import ARCHITECTURES
+from models.loading import Network, fold
+from models.merging import distance, merged, waves
+from models.registry import card, weights_file
+from models.steps import Step
+
+SIDE = 32
+
+
+def drawn(name: str) -> nn.Module:
+    """The architecture, folded, its weights and the statistics of its norms drawn by a key."""
+    module = ARCHITECTURES[name].build(7)
+    numbers = np.random.Generator(np.random.Philox(11))
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            spread = max(1.0, float(tensor[0].numel())) ** -0.5
+            tensor.copy_(torch.from_numpy(numbers.normal(0, spread, tensor.shape)).abs_())
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            part.weight.data -= part.weight.data.mean(
+                dim=(1, *range(2, part.weight.ndim)), keepdim=True
+            )
+    module = fold(module.eval().requires_grad_(False))
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def steps_of(module: nn.Module) -> list[Step]:
+    return [part for part in module.modules() if isinstance(part, Step)]
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_every_architecture_in_steps_is_itself(name: str) -> None:
+    module, side = drawn(name), 16 if name == "tiny" else SIDE
+    made = merged(module, side)
+    convolutions = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    assert len(steps_of(made)) == len(convolutions) and not steps_of(module)
+    assert distance(module, made, waves(side)) < 1e-3
+    assert {path for path, _ in module.named_modules()} == {
+        path for path, _ in made.named_modules()
+    }
+
+
+def test_the_kinks_are_in_the_steps_and_nowhere_else() -> None:
+    made = merged(drawn("efficientnet-lite0"), SIDE)
+    assert not any(isinstance(part, nn.ReLU6) for part in made.modules())
+    assert [s.kink.name for s in steps_of(made)[:3]] == ["hardtanh", "hardtanh", "none"]
+    # The zeros of the first convolution, which mixes channels, are cheaper as they are.
+    assert sum(isinstance(part, nn.ZeroPad2d) for part in made.modules()) == 1
+
+
+def test_weights_are_those_of_the_layers_and_not_copies(tiny: Network) -> None:
+    mine = {part.weight.data_ptr() for part in steps_of(tiny.merged)}
+    assert mine == {p.weight.data_ptr() for p in tiny.module.modules() if isinstance(p, nn.Conv2d)}
+
+
+@pytest.mark.parametrize(("before", "kernel"), [(0, 3), (1, 5), (2, 4)])
+def test_zeros_before_a_depthwise_convolution_go_into_its_kernel(before: int, kernel: int) -> None:
+    """Whole numbers: every sum is exact."""
+    first, layer = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, kernel, 2, groups=6)
+    zeros = nn.ZeroPad2d((before, before + 1, before, before + 1))
+    module = nn.Sequential(first, zeros, layer, nn.ReLU()).requires_grad_(False)
+    for parameter in module.parameters():
+        parameter.mul_(9).round_()
+    made = merged(module, 16)
+    assert isinstance(made, nn.Sequential) and isinstance(made[1], nn.Identity)
+    for picture in (waves(16).mul(4).round(), torch.ones(2, 3, 16, 16)):
+        assert torch.equal(made(picture), module(picture))
+        seen = [
+            torch.autograd.functional.vjp(m, picture, module(picture))[1] for m in (module, made)
+        ]
+        assert torch.equal(*seen) and made(picture).any()
+
+
+@pytest.mark.parametrize("apart", ["0", "1", "2"])
+def test_a_layer_that_somebody_looks_at_is_left_alone(apart: str) -> None:
+    layer = nn.Conv2d(3, 3, 3, 2, groups=3)
+    module = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), layer, nn.ReLU()).requires_grad_(False)
+    seen: dict[str, Tensor] = {}
+    for whole, name in ((module, "layers"), (merged(module, 16, apart), "steps")):
+        watched = whole.get_submodule(apart)
+        watched.register_forward_hook(lambda _m, _i, y, name=name: seen.update({name: y}))
+        whole(waves(16))
+    assert torch.equal(seen["layers"], seen["steps"])
+
+
+def test_what_does_not_agree_is_not_used_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wrong(*given: object) -> Tensor:
+        return right(*given) * 1.5  # type: ignore[arg-type]
+
+    module, right = drawn("small"), steps._convolve
+    monkeypatch.setattr(steps, "_convolve", wrong)
+    with caplog.at_level(logging.WARNING):
+        assert merged(module, SIDE) is module
+    assert "differ by" in caplog.text and "layer by layer" in caplog.text
+
+
+def test_a_network_that_answers_nan_in_steps_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, right = drawn("small"), steps._convolve
+    monkeypatch.setattr(steps, "_convolve", lambda *given: right(*given) * float("nan"))
+    assert merged(module, SIDE) is module
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_networks_for_photographs_run_in_steps(precision: str) -> None:
+    if not weights_file(card("efficientnet-lite0")).exists():
+        pytest.skip("weights are not here")
+    network = Network(card("efficientnet-lite0")).at(precision)
+    if precision == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert not steps_of(network.merged)
+        return
+    assert len(steps_of(network.merged)) == 49 and not steps_of(network.module)
+
+
+def test_float16_runs_layer_by_layer(tiny: Network) -> None:
+    low = tiny.at("float16")
+    assert low.merged is low.module

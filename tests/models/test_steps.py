@@ -1,0 +1,130 @@
+"""Steps of the processor against the layers of PyTorch.
+
+With small whole numbers every product and every sum is exact in float32, so that both must give the
+same bits, whatever their order of adding.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
+
+from models.steps import KINKS, NONE, Step, can
+
+ACTS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "hardtanh": nn.ReLU6, "none": nn.Identity}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One convolution, its kink and its input, whose numbers the key draws."""
+
+    kernel: tuple[int, int]
+    stride: int
+    zeros: int
+    spread: int
+    channels: tuple[int, int, int]  # groups, inputs and outputs of each
+    act: str
+    bias: bool
+    pictures: int
+    key: int
+
+    def layer(self) -> nn.Conv2d:
+        groups, ins, outs = self.channels
+        made = nn.Conv2d(
+            groups * ins, groups * outs, self.kernel, self.stride, self.zeros, self.spread, groups
+        )
+        for parameter in made.parameters():
+            parameter.data = self.whole(*parameter.shape)
+        made.bias = made.bias if self.bias else None
+        return made.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload,no-any-return]
+
+    def whole(self, *shape: int) -> Tensor:
+        drawn = np.random.Generator(np.random.Philox([self.key, len(shape)]))
+        return torch.from_numpy(drawn.integers(-3, 4, shape)).float()
+
+    def input(self) -> Tensor:
+        pixels = self.whole(self.pictures, self.channels[0] * self.channels[1], 11, 9)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+
+cases = st.builds(
+    Case,
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.integers(1, 3),
+    st.integers(0, 4),
+    st.integers(1, 2),
+    st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 3)),
+    st.sampled_from(list(ACTS)),
+    st.booleans(),
+    st.integers(1, 3),
+    st.integers(0, 2**32 - 1),
+)
+
+
+def both(case: Case) -> tuple[nn.Module, nn.Module]:
+    layer = case.layer()
+    return Step(layer, KINKS.get(ACTS[case.act], NONE)), nn.Sequential(layer, ACTS[case.act]())
+
+
+@given(case=cases)
+def test_values_slopes_and_slopes_of_slopes_are_those_of_the_layers(case: Case) -> None:
+    seen: list[tuple[Tensor, ...]] = []
+    for module in both(case):
+        pixels = case.input().requires_grad_()
+        values = module(pixels)
+        weight = case.whole(*values.shape).requires_grad_()
+        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
+        (plain,) = torch.autograd.grad((weight * module(pixels)).sum(), pixels)
+        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
+        seen.append((values, slopes, plain, again))
+    for mine, its in zip(*seen, strict=True):
+        assert torch.equal(mine, its)
+
+
+@given(case=cases)
+def test_a_picture_gives_the_same_bits_in_any_place_beside_any_other(case: Case) -> None:
+    step, _ = both(case)
+    fine = torch.from_numpy(np.random.Generator(np.random.Philox(case.key)).normal(size=(5, 99)))
+    pixels = case.input()[:1] * fine.float().view(5, 1, 11, 9)
+    there = [pixels, pixels.flip(0), torch.cat((pixels[:1], torch.zeros_like(pixels[1:])))]
+    seen = []
+    for batch in there:
+        batch.requires_grad_()
+        values = step(batch)
+        (slopes,) = torch.autograd.grad(values.sum(), batch)
+        seen.append((values, slopes))
+    for part in (0, 1):
+        whole, turned, alone = (each[part] for each in seen)
+        assert torch.equal(whole, turned.flip(0)) and torch.equal(whole[0], alone[0])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_low_precision_goes_back_through_strides_in_float32_and_no_other(stride: int) -> None:
+    drawn = np.random.Generator(np.random.Philox(2)).normal(size=(2, 6, 9, 9))
+    pixels = torch.from_numpy(drawn).to(torch.bfloat16).requires_grad_()
+    layer = nn.Conv2d(6, 6, 3, stride, 1, groups=6).to(torch.bfloat16).requires_grad_(False)
+    layer.weight.copy_(pixels.detach()[:, :, :3, :3].reshape(-1, 1, 3, 3)[:6])
+    if not can(layer):
+        pytest.skip("this processor has no bfloat16 that oneDNN would use")
+    step, exact = Step(layer), layer.weight.float()
+    assert (step.back.dtype == torch.float32) == (stride > 1)
+    values = step(pixels)
+    assert torch.equal(values, layer(pixels))
+    (found,) = torch.autograd.grad(values.square().sum(), pixels)
+    slopes = (2 * values.detach()).float()
+    wanted = conv2d_input(pixels.shape, exact, slopes, stride, 1, 1, 6)  # type: ignore[no-untyped-call]
+    assert torch.equal(found, wanted.to(torch.bfloat16)) or stride == 1
+    torch.testing.assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
+
+
+def test_what_onednn_cannot_compute_stays_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert can(nn.Conv2d(3, 4, 3))
+    assert not can(nn.Conv2d(3, 4, 3).double()) and not can(nn.Conv2d(3, 4, 3, padding="same"))
+    assert not can(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"))
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not can(nn.Conv2d(3, 4, 3))
