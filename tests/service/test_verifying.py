@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -19,7 +20,12 @@ def test_too_many_at_once_are_told_to_come_back_and_others_are_served(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The verifier hangs; orders and proofs, which need threads too, do not."""
-    hung, at_work = threading.Event(), []
+    hung, at_work, taken = threading.Event(), [], []
+
+    class Threads(ThreadPoolExecutor):
+        def submit(self, *work: Any, **named: Any) -> Any:
+            taken.append(work)
+            return super().submit(*work, **named)
 
     def hang(document: bytes, most_samples: int) -> VerifyAnswer:
         at_work.append(threading.current_thread())
@@ -31,7 +37,7 @@ def test_too_many_at_once_are_told_to_come_back_and_others_are_served(
             return await http.post("/v1/verify", content=b"{}", headers=JSON)
 
         waiting = [asyncio.create_task(ask()) for _ in range(verifying.PLACES)]
-        while not at_work:
+        while not at_work or len(taken) < verifying.PLACES:
             await asyncio.sleep(0.01)
         refused = [await ask() for _ in range(100)]
         await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(int) for _ in range(64))), 30)
@@ -42,6 +48,7 @@ def test_too_many_at_once_are_told_to_come_back_and_others_are_served(
         return [simultaneous, *(r.status_code for r in [*served, await ask()])], refused
 
     monkeypatch.setattr(verifying, "verification", hang)
+    monkeypatch.setattr(verifying, "ThreadPoolExecutor", Threads)
     try:
         (simultaneous, *statuses), refused = asyncio.run(inside(client, story))
     finally:
