@@ -1,18 +1,20 @@
-"""A network whose convolutions take the kinks behind them, and zeros before them, into one step.
+"""A network whose convolutions run in chains of steps, which take in kinks and zeros at borders.
 
-The names of layers stay, and what comes out of each; what a step has taken in is nn.Identity. The
-weights are those of the network itself, not copies.
+The names of layers stay; a chain stands where its first convolution stood, and what it has taken in
+is nn.Identity. The weights are those of the network itself, not copies.
 """
 
 import copy
 import logging
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
 from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
-from models.steps import KINKS, NONE, Step, can
+from models.steps import KINKS, NONE, Chain, Step, can
 
 # How far gradients may lie apart, of their length: a value near a kink may fall on its other side.
 NEAR = {torch.float32: 0.05, torch.bfloat16: 0.3}
@@ -27,10 +29,10 @@ def merged(module: nn.Module, side: int, apart: str | None = None) -> nn.Module:
     agree on a picture, so that nothing rests on oneDNN alone.
     """
     made = _shared(module)
-    for path, part in list(made.named_modules()):
-        if isinstance(part, nn.Sequential):
-            _merge(part, f"{path}." if path else "", apart)
-    if not any(isinstance(part, Step) for part in made.modules()):
+    for line in list(_lines(made)):
+        for _, part in groupby(line, lambda place: place.within(apart)):
+            _merge(list(part))
+    if not any(isinstance(part, Chain) for part in made.modules()):
         return module
     dtype = next(module.parameters()).dtype
     picture = waves(side).to(dtype)
@@ -74,27 +76,81 @@ def _shared(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, {id(each): each for each in tensors})
 
 
-def _merge(sequence: nn.Sequential, path: str, apart: str | None) -> None:
-    """Put steps where convolutions are, and identities where what they take in was."""
-    layers = [(name, layer) for name, layer in sequence._modules.items() if not _idle(layer)]
-    for place, (name, layer) in enumerate(layers):
-        if not isinstance(layer, nn.Conv2d) or path + name == apart or not can(layer):
-            continue
-        before, after = layers[max(0, place - 1)], layers[min(place + 1, len(layers) - 1)]
-        kink = KINKS.get(type(after[1]), NONE)
-        if kink is not NONE:
-            setattr(sequence, after[0], nn.Identity())
-        if path + before[0] != apart and _widens(before[1], layer):
-            layer = _widened(before[1], layer)
-            setattr(sequence, before[0], nn.Identity())
-        setattr(sequence, name, Step(layer, kink))
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where one layer stands."""
+
+    parent: nn.Module
+    name: str
+    path: str
+
+    @property
+    def layer(self) -> nn.Module:
+        return self.parent.get_submodule(self.name)
+
+    def put(self, layer: nn.Module) -> None:
+        setattr(self.parent, self.name, layer)
+
+    def within(self, path: str | None) -> bool:
+        """Whether it is the layer of this path, or in it."""
+        return path is not None and f"{self.path}.".startswith(f"{path}.")
 
 
-def _idle(layer: nn.Module | None) -> bool:
-    return layer is None or isinstance(layer, nn.Identity)
+def _lines(module: nn.Module, path: str = "") -> Iterator[list[_Place]]:
+    """Layers that are applied one after another, the values of each seen by the next alone.
+
+    Those of an nn.Sequential, and those that a module names as its `line`.
+    """
+    whole = isinstance(module, nn.Sequential)
+    names = tuple(module._modules) if whole else getattr(module, "line", ())
+    line = list(_flat(module, names, path))
+    yield line
+    for place in line:
+        yield from _lines(place.layer, f"{place.path}.")
+    for name, child in module.named_children():
+        if name not in names:
+            yield from _lines(child, f"{path}{name}.")
 
 
-def _widens(zeros: nn.Module | None, layer: nn.Conv2d) -> TypeGuard[nn.ZeroPad2d]:
+def _flat(module: nn.Module, names: Sequence[str], path: str) -> Iterator[_Place]:
+    for name in names:
+        child = module.get_submodule(name)
+        if isinstance(child, nn.Sequential):
+            yield from _flat(child, tuple(child._modules), f"{path}{name}.")
+        else:
+            yield _Place(module, name, path + name)
+
+
+def _merge(places: Sequence[_Place]) -> None:
+    """Put chains of steps where convolutions were, and identities where what they took in was."""
+    layers = _busy(places)
+    for before, place, after in zip((None, *layers), layers, (*layers[1:], None), strict=False):
+        if isinstance(place.layer, nn.Conv2d) and can(place.layer):
+            place.put(_step(before, place.layer, after))
+    for chained, part in groupby(_busy(places), lambda place: isinstance(place.layer, Step)):
+        if chained:
+            first, *others = part
+            first.put(Chain([place.layer for place in (first, *others)]))  # type: ignore[misc]
+            for place in others:
+                place.put(nn.Identity())
+
+
+def _busy(places: Sequence[_Place]) -> list[_Place]:
+    return [place for place in places if not isinstance(place.layer, nn.Identity)]
+
+
+def _step(before: _Place | None, layer: nn.Conv2d, after: _Place | None) -> Step:
+    """The step of a convolution, with what it takes in of its neighbours."""
+    kink = NONE if after is None else KINKS.get(type(after.layer), NONE)
+    if after is not None and kink is not NONE:
+        after.put(nn.Identity())
+    if before is not None and _widens(before.layer, layer):
+        layer = _widened(before.layer, layer)
+        before.put(nn.Identity())
+    return Step(layer, kink)
+
+
+def _widens(zeros: nn.Module, layer: nn.Conv2d) -> TypeGuard[nn.ZeroPad2d]:
     """Whether a larger kernel is the quicker way to zeros: it is where channels stay apart."""
     if not isinstance(zeros, nn.ZeroPad2d):
         return False

@@ -1,4 +1,4 @@
-"""A frozen convolution and the kink behind it as one step of the processor, there and back.
+"""Frozen convolutions, each with the kink behind it as one step of the processor, there and back.
 
 oneDNN applies the kink to values that it has not yet written, and goes back through a convolution
 of stride 1 as a convolution with the turned kernel. Layer by layer, PyTorch writes every plane of
@@ -6,7 +6,7 @@ values twice on the way there, copies it once more for the way back, and with on
 than 16 pictures leaves 1×1 convolutions to slower code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,19 +21,30 @@ class Kink:
     """A function of one value, constant or of slope 1 in each of its pieces.
 
     name, scalars: what oneDNN calls it. back: slopes behind it and values behind it → slopes before
-    it; 0 where the piece is constant.
+    it; 0 where the piece is constant. `over` is the same, written over the slopes behind it.
     """
 
     name: str
     scalars: tuple[float, ...]
     back: Callable[[Tensor, Tensor], Tensor]
+    over: Callable[[Tensor, Tensor], Tensor]
 
 
-_aten = torch.ops.aten
-NONE = Kink("none", (), lambda slopes, _: slopes)
+_relu, _cap = torch.ops.aten.threshold_backward, torch.ops.aten.hardtanh_backward
+NONE = Kink("none", (), lambda slopes, _: slopes, lambda slopes, _: slopes)
 KINKS = {
-    nn.ReLU: Kink("relu", (), lambda s, y: _aten.threshold_backward(s, y, 0)),
-    nn.ReLU6: Kink("hardtanh", (0.0, 6.0), lambda s, y: _aten.hardtanh_backward(s, y, 0, 6)),
+    nn.ReLU: Kink(
+        "relu",
+        (),
+        lambda slopes, y: _relu(slopes, y, 0),
+        lambda slopes, y: _relu.grad_input(slopes, y, 0, grad_input=slopes),
+    ),
+    nn.ReLU6: Kink(
+        "hardtanh",
+        (0.0, 6.0),
+        lambda slopes, y: _cap(slopes, y, 0, 6),
+        lambda slopes, y: _cap.grad_input(slopes, y, 0, 6, grad_input=slopes),
+    ),
 }
 
 
@@ -68,11 +79,6 @@ class Step(nn.Module):
         back = turned(layer.weight, layer.groups) if self.turns else strided
         self.register_buffer("back", back, persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return kink(layer(x)); its input gradient can itself be differentiated."""
-        y: Tensor = _Step.apply(x, self)  # type: ignore[no-untyped-call]
-        return y
-
     def ahead(self, x: Tensor) -> Tensor:
         """Return kink(layer(x)), (n, channels, h, w)."""
         return _convolve(x, self.weight, self.bias, self.around, self.kink)
@@ -90,18 +96,39 @@ class Step(nn.Module):
         return _convolve(behind, self.back, None, (self.zeros, [1, 1], spread, groups), NONE)
 
 
-class _Step(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, step: Step) -> Tensor:
-        y = step.ahead(x)
-        ctx.step, ctx.shape = step, x.shape
-        ctx.save_for_backward(y)
+class Chain(nn.Module):
+    """Steps one after another, of which the last alone is seen from outside."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last step's values; their input gradient can itself be differentiated."""
+        y: Tensor = _Chain.apply(x, self.steps)  # type: ignore[no-untyped-call]
         return y
+
+
+class _Chain(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, steps: Sequence[Step]) -> Tensor:
+        ctx.steps, ctx.shapes, kept = steps, [], []
+        for step in steps:
+            ctx.shapes.append(x.shape)
+            x = step.ahead(x)
+            kept.append(None if step.kink is NONE else x)
+        ctx.save_for_backward(*kept)
+        return x
 
     @staticmethod
     def backward(ctx: Any, *behind: Tensor) -> tuple[Tensor, None]:
-        (y,), step = ctx.saved_tensors, ctx.step
-        return step.slopes(step.kink.back(behind[0], y), ctx.shape), None
+        (slopes,), ours = behind, False
+        parts = zip(ctx.steps, ctx.saved_tensors, ctx.shapes, strict=True)
+        for step, values, shape in reversed(list(parts)):
+            # Slopes that were made here are nobody else's, unless they will be differentiated.
+            kink = step.kink.over if ours and not torch.is_grad_enabled() else step.kink.back
+            slopes, ours = step.slopes(kink(slopes, values), shape), True
+        return slopes, None
 
 
 def turned(weight: Tensor, groups: int) -> Tensor:

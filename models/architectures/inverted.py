@@ -64,6 +64,9 @@ class Unit(nn.Sequential):
 class Block(nn.Module):
     """Expand, filter each channel, project; add the input where shapes allow."""
 
+    # Applied one after another; nothing else sees what is between them.
+    line = ("expand", "depthwise", "project")
+
     def __init__(self, channels: tuple[int, int], stage: Stage, stride: int, style: Style) -> None:
         super().__init__()
         wide = channels[0] * stage.expansion

@@ -12,7 +12,7 @@ from models.architectures import ARCHITECTURES
 from models.loading import Network, fold
 from models.merging import distance, merged, waves
 from models.registry import card, weights_file
-from models.steps import Step
+from models.steps import Chain, Step
 
 SIDE = 32
 
@@ -45,15 +45,15 @@ def test_every_architecture_in_steps_is_itself(name: str) -> None:
     convolutions = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
     assert len(steps_of(made)) == len(convolutions) and not steps_of(module)
     assert distance(module, made, waves(side)) < 1e-3
-    assert {path for path, _ in module.named_modules()} == {
-        path for path, _ in made.named_modules()
-    }
+    names = [{path for path, _ in each.named_modules()} for each in (module, made)]
+    assert names[0] <= names[1]
 
 
 def test_the_kinks_are_in_the_steps_and_nowhere_else() -> None:
     made = merged(drawn("efficientnet-lite0"), SIDE)
     assert not any(isinstance(part, nn.ReLU6) for part in made.modules())
     assert [s.kink.name for s in steps_of(made)[:3]] == ["hardtanh", "hardtanh", "none"]
+    assert [len(part.steps) for part in made.modules() if isinstance(part, Chain)][:3] == [1, 2, 3]
     # The zeros of the first convolution, which mixes channels, are cheaper as they are.
     assert sum(isinstance(part, nn.ZeroPad2d) for part in made.modules()) == 1
 

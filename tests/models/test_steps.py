@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
-from models.steps import KINKS, NONE, Step, can
+from models.steps import KINKS, NONE, Chain, Step, can
 
 ACTS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "hardtanh": nn.ReLU6, "none": nn.Identity}
 
@@ -68,7 +68,9 @@ cases = st.builds(
 
 def both(case: Case) -> tuple[nn.Module, nn.Module]:
     layer = case.layer()
-    return Step(layer, KINKS.get(ACTS[case.act], NONE)), nn.Sequential(layer, ACTS[case.act]())
+    return Chain([Step(layer, KINKS.get(ACTS[case.act], NONE))]), nn.Sequential(
+        layer, ACTS[case.act]()
+    )
 
 
 @given(case=cases)
@@ -103,6 +105,30 @@ def test_a_picture_gives_the_same_bits_in_any_place_beside_any_other(case: Case)
         assert torch.equal(whole, turned.flip(0)) and torch.equal(whole[0], alone[0])
 
 
+@given(acts=st.lists(st.sampled_from(list(ACTS)), min_size=2, max_size=4), key=st.integers(0, 99))
+def test_a_chain_is_its_layers_one_after_another(acts: list[str], key: int) -> None:
+    """Numbers small enough that sums through four convolutions stay whole and exact."""
+    cases = [Case((2, 1), 1, 1, 1, (1, 2, 2), act, True, 2, key + n) for n, act in enumerate(acts)]
+    layers = [case.layer() for case in cases]
+    chain = Chain(
+        [Step(la, KINKS.get(ACTS[act], NONE)) for la, act in zip(layers, acts, strict=True)]
+    )
+    pairs = [(la, ACTS[act]()) for la, act in zip(layers, acts, strict=True)]
+    seen: list[tuple[Tensor, ...]] = []
+    for module in (chain, nn.Sequential(*(part for pair in pairs for part in pair))):
+        pixels = cases[0].input().requires_grad_()
+        values = module(pixels)
+        weight = cases[-1].whole(*values.shape).requires_grad_()
+        (plain,) = torch.autograd.grad((weight * values).sum(), pixels, retain_graph=True)
+        kept = plain.clone()
+        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
+        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
+        assert torch.equal(plain, kept) and torch.equal(plain, slopes)
+        seen.append((values, plain, again))
+    for mine, its in zip(*seen, strict=True):
+        assert torch.equal(mine, its)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_low_precision_goes_back_through_strides_in_float32_and_no_other(stride: int) -> None:
     drawn = np.random.Generator(np.random.Philox(2)).normal(size=(2, 6, 9, 9))
@@ -113,7 +139,7 @@ def test_low_precision_goes_back_through_strides_in_float32_and_no_other(stride:
         pytest.skip("this processor has no bfloat16 that oneDNN would use")
     step, exact = Step(layer), layer.weight.float()
     assert (step.back.dtype == torch.float32) == (stride > 1)
-    values = step(pixels)
+    values = Chain([step])(pixels)
     assert torch.equal(values, layer(pixels))
     (found,) = torch.autograd.grad(values.square().sum(), pixels)
     slopes = (2 * values.detach()).float()

@@ -17,7 +17,7 @@ from models.gpu.passes import passing
 from models.loading import Network
 from models.precision import TF32
 from models.sampling import Sampler
-from models.steps import Step
+from models.steps import Chain
 
 PARTS = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
 SAYS = "precision is tf32, and the device cpu; only an NVIDIA GPU, from Ampere on, computes in it"
@@ -78,7 +78,7 @@ def test_it_is_in_force_there_and_back_and_nowhere_else(
     pretended: Network, tiny: Network, digit: NDArray[np.uint8], attribution: str
 ) -> None:
     seen: list[tuple[str, list[str]]] = []
-    convolution = next(m for m in pretended.merged.modules() if isinstance(m, Step))
+    convolution = next(m for m in pretended.merged.modules() if isinstance(m, Chain))
 
     def there(module: object, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
         seen.append(("there", settings()))
