@@ -78,7 +78,7 @@ bench: setup  ## measure, for hours; each program writes its JSON, pictures and 
 	@$(BIN)/python -m bench.decoys_cost
 	@$(BIN)/python -m bench.decoys_certified
 	@$(BIN)/python -m bench.scale
-	@$(BIN)/python -m bench.attacked
+	@$(BIN)/python -m bench.tradeoff_attacks
 	@$(BIN)/python -m bench.tradeoff --kept out/kept
 	@$(BIN)/python -m bench.throughput --into out/throughput
 	@$(BIN)/python -m bench.served

@@ -6,7 +6,7 @@
 
 Every number of samples is a prefix of the same samples (`bench.drawn`), and every row of a number
 comes from the same prefix. Rows with fixed bounds take the number as chosen beforehand. What
-attacks left is read from tradeoff-attacks-MODEL-ATTRIBUTION.json (`bench.attacked`) where that is
+attacks left is read from tradeoff-attacks-MODEL-ATTRIBUTION.json (`bench.tradeoff_attacks`) where that is
 there. Writes tradeoff.json and .png, and docs/tradeoff.md.
 """
 
@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench import tradeoff_page, tradeoff_picture
-from bench.attacked import top
 from bench.competitors import compared, share_kept
 from bench.drawn import Drawn, Subject, drawn, there
 from bench.photographs import photographs, ten
 from bench.provenance import ROOT, provenance
+from bench.tradeoff_attacks import top
 from certify.plan import AttributionName
 from models.loading import Network
 from models.registry import card

@@ -29,7 +29,7 @@ from models.data.formats import FORMATS
 from models.examination.report import numbers
 from models.training.recipes import RECIPES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 BENCH = ROOT / "docs" / "bench"
 EXPERIMENTS = {
