@@ -224,8 +224,8 @@ measured in a process of its own, its rows in turns; medians, in brackets the le
 the rounds.
 
 - **(a) the bare pass:** the network as we run it (float32, batch norms folded, channels-last, in
-  steps, allocator told to keep memory) on pictures whose noise was made before; gradients, or Grad-CAM
-  from its one forward pass.
+  steps, allocator told to keep memory) on pictures whose noise was made before; gradients, or
+  Grad-CAM from its one forward pass.
 - **(b) ours:** `Sampler.draw` with everything: addressed noise, maps, cells, votes, predictions,
   evidence.
 - **(c) through the server:** on [a page of its own](throughput-served.md).

@@ -6,8 +6,8 @@
 
 Every number of samples is a prefix of the same samples (`bench.drawn`), and every row of a number
 comes from the same prefix. Rows with fixed bounds take the number as chosen beforehand. What
-attacks left is read from tradeoff-attacks-MODEL-ATTRIBUTION.json (`bench.tradeoff_attacks`) where that is
-there. Writes tradeoff.json and .png, and docs/tradeoff.md.
+attacks left is read from tradeoff-attacks-MODEL-ATTRIBUTION.json, where that is there: see
+`bench.tradeoff_attacks`. Writes tradeoff.json and .png, and docs/tradeoff.md.
 """
 
 import argparse

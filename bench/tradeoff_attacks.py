@@ -1,8 +1,9 @@
 """How far attacks get with smoothed maps, at fixed radii, for the trade-off curve.
 
-    python -m bench.tradeoff_attacks                                        digits, some minutes
-    python -m bench.tradeoff_attacks --model efficientnet-lite0 --attribution grad_cam --only coffee \
-        --photographs examples/photos --steps 10 --draws 8 --restarts 1 --judged 800 --tried 100
+    python -m bench.tradeoff_attacks                                digits, some minutes
+    python -m bench.tradeoff_attacks --model efficientnet-lite0 --attribution grad_cam \
+        --only coffee --photographs examples/photos --steps 10 --draws 8 --restarts 1 \
+        --judged 800 --tried 100
 
 For each picture and radius the attacks of Ghorbani et al. (2019) on smoothed maps are run with
 restarts against the features reported of `judged` samples. Each attacked picture is judged by
