@@ -2,17 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from bench.throughput_levers import Contiguous, Pass, compiled, other, turned
+from bench.throughput_levers import Contiguous, Pass, compiled, convolutions, other, turned
 from bench.throughput_subjects import Subject
 from models.attribution.bases import ATTRIBUTIONS
 from models.loading import Network, fold
@@ -23,8 +24,8 @@ BASES = ("gradient", "grad_cam")
 # What a machine that is short of time and memory can do without.
 LEFT_OUT = ("captum 1", "captum all", "float16")
 # What a recipe may ask for where its card says fewer lanes.
-WIDE = 16
-WIDER = {"float32": "draw gradient, 16 lanes", "bfloat16": "draw gradient bfloat16, 16 lanes"}
+WIDE = (16, 32)
+WIDER = {"float32": "draw gradient", "bfloat16": "draw gradient bfloat16"}
 # Of these less is measured.
 LARGE = ("resnet50",)
 
@@ -53,14 +54,19 @@ def arms(subject: Subject) -> Iterator[Arm]:
         yield Arm(f"bare {base}", 2 * lanes, _in_batches(subject, lanes, bare, 2 * lanes))
         yield Arm(f"draw {base}", 2 * lanes, partial(draw, subject, 2 * lanes, base))
         yield Arm(f"draw {base} bfloat16", lanes, partial(draw, subject, lanes, base, "bfloat16"))
-    for precision, name in WIDER.items():
-        yield Arm(name, WIDE, partial(draw, subject, WIDE, "gradient", precision, WIDE))
+    for wide, (precision, name) in product(WIDE[:1] if large else WIDE, WIDER.items()):
+        if wide != lanes:
+            see = partial(draw, subject, wide, "gradient", precision, wide)
+            yield Arm(f"{name}, {wide} lanes", wide, see)
     for batch in CAPTUM_BATCHES[1:3] if large else CAPTUM_BATCHES:
         samples = max(8, batch)
         yield Arm(f"captum {batch}", samples, partial(captum, subject, samples, batch))
     if not large:
         yield Arm("captum all", ALL, partial(captum, subject, ALL, None))
     yield Arm("loop", 8, partial(loop, subject, 8))
+    for name, network in (("", subject.network), (" bfloat16", subject.network.at("bfloat16"))):
+        calls = convolutions(network, subject.noisy[:lanes], subject.plan.target)
+        yield Arm(f"convolutions{name}", lanes, partial(_each, calls))
     yield from _levers(subject)
 
 
@@ -124,6 +130,11 @@ def draw(
     recipe = recipe if lanes is None else replace(recipe, lanes=lanes)
     plan = replace(subject.plan, recipe=recipe)
     return subject.sampler.draw(plan, subject.picture, 0, samples)
+
+
+def _each(calls: Sequence[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
 
 
 def _in_batches(subject: Subject, lanes: int, see: Pass, samples: int) -> Callable[[], object]:

@@ -5,12 +5,16 @@ Each is a network of the same weights, layer by layer; `Network` itself runs in 
 
 import copy
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
+from models import steps
 from models.attribution.gradient import gradient_of
 from models.loading import Network
 
@@ -72,6 +76,27 @@ def turned(module: nn.Module) -> nn.Module:
             if isinstance(child, nn.Conv2d) and child.stride == (1, 1):
                 setattr(part, name, Turned(child))
     return made
+
+
+def convolutions(network: Network, noisy: Tensor, target: int) -> list[Callable[[], Tensor]]:
+    """The convolutions of one gradient in order, there and back, each on the tensors it had."""
+    calls: list[Callable[[], Tensor]] = []
+
+    def remembering(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def remember(*given: Any) -> Tensor:
+            # Slopes are written over when their convolution is done.
+            kept = [each.clone() if isinstance(each, Tensor) else each for each in given]
+            calls.append(partial(function, *kept))
+            return function(*given)
+
+        return remember
+
+    with ExitStack() as stack:
+        for name in ("_convolve", "conv2d_input"):
+            watched = remembering(getattr(steps, name))
+            stack.enter_context(patch.object(steps, name, watched))
+        gradient_of(network, noisy, target)
+    return calls
 
 
 def compiled(network: Network, noisy: Tensor, target: int, package: Path) -> Pass:

@@ -12,9 +12,10 @@ from bench import throughput, throughput_agreement
 from bench.throughput_agreement import levers, precisions
 from bench.throughput_arms import Arm, arms, captum, loop
 from bench.throughput_child import race
-from bench.throughput_levers import Turned, turned
+from bench.throughput_levers import Turned, convolutions, turned
 from bench.throughput_page import LEVERS, Race, Ratio, goals, page, verdict
 from bench.throughput_subjects import Subject, subject
+from models.attribution.gradient import gradient_of
 
 RECORD: dict[str, Any] = json.loads(throughput.NUMBERS.read_text())
 FIRST = Race(RECORD["networks"][0])
@@ -87,6 +88,15 @@ def test_every_lever_is_the_same_network(small: Subject) -> None:
     assert not rows["bfloat16"]["same_bits"]
     module = turned(small.network.module)
     assert sum(isinstance(part, Turned) for part in module.modules()) == 3, "those of stride 1"
+
+
+def test_convolutions_alone_are_those_of_a_gradient(small: Subject) -> None:
+    noisy, target = small.noisy[:2], small.plan.target
+    calls = convolutions(small.network, noisy, target)
+    assert len(calls) == 2 * 5
+    slopes, _ = gradient_of(small.network, noisy, target)
+    deviation = torch.tensor(small.network.card.std)
+    assert torch.equal(calls[-1]().permute(0, 2, 3, 1) / deviation, slopes)
 
 
 def test_precisions_are_compared_with_float32(
