@@ -12,21 +12,20 @@ from itertools import chain, groupby
 from typing import TypeGuard
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.steps import KINKS, NONE, Chain, Step, can
+from models.trust import distrust
 
-# How far gradients may lie apart, of their length: a value near a kink may fall on its other side.
-NEAR = {torch.float32: 0.05, torch.bfloat16: 0.3}
 _log = logging.getLogger(__name__)
 
 
 def merged(module: nn.Module, side: int, apart: str | None = None) -> nn.Module:
     """Return the network in steps, for the processor.
 
-    `module` is frozen and takes (n, 3, side, side). The layer named `apart`, whose values somebody
-    will look at, is left as it is. Returns `module` itself, and logs why, where the two do not
-    agree on a picture, so that nothing rests on oneDNN alone.
+    `module` is frozen and takes (n, 3, side, side). The layer named `apart`, which somebody will
+    look at, gives what it gave. Returns `module` itself, and logs why, where both do not agree on a
+    picture: nothing rests on oneDNN alone.
     """
     made = _shared(module)
     for line in list(_lines(made)):
@@ -34,40 +33,11 @@ def merged(module: nn.Module, side: int, apart: str | None = None) -> nn.Module:
             _merge(list(part))
     if not any(isinstance(part, Chain) for part in made.modules()):
         return module
-    dtype = next(module.parameters()).dtype
-    picture = waves(side).to(dtype)
-    apart_by = distance(module, made, picture)
-    if apart_by <= NEAR[dtype]:
+    reason = distrust(module, made, side)
+    if reason is None:
         return made
-    _log.warning(
-        "Steps of oneDNN and layers of PyTorch differ by %.3g of the gradient in %s, at most %.3g "
-        "is usual: the network runs layer by layer, which is slower.",
-        apart_by,
-        dtype,
-        NEAR[dtype],
-    )
+    _log.warning("The network runs layer by layer, which is slower: %s", reason)
     return module
-
-
-def waves(side: int) -> Tensor:
-    """A picture (1, 3, side, side) of values from −2 to 2, the same everywhere."""
-    values = torch.arange(3 * side * side, dtype=torch.float64).sqrt().sin() * 2
-    return values.float().reshape(1, 3, side, side)
-
-
-def distance(one: nn.Module, other: nn.Module, picture: Tensor) -> float:
-    """The larger of the distances of logits and of gradients, as shares of the first's lengths."""
-    pairs = zip(_seen(one, picture), _seen(other, picture), strict=True)
-    return max(float((a - b).norm() / a.norm()) if a.any() else float(b.norm()) for a, b in pairs)
-
-
-def _seen(module: nn.Module, picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits, and the gradient of their squares: of each class by what it weighs."""
-    pixels = picture.clone(memory_format=torch.channels_last).requires_grad_()
-    with torch.enable_grad():
-        logits = module(pixels)
-        (slopes,) = torch.autograd.grad(logits.float().square().sum(), pixels)
-    return logits.detach().double(), slopes.double()
 
 
 def _shared(module: nn.Module) -> nn.Module:

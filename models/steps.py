@@ -52,7 +52,9 @@ def can(layer: nn.Conv2d) -> bool:
     """Whether oneDNN computes steps of this convolution here."""
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return False
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    # The operation is PyTorch's own, made for its compiler, and might go.
+    known = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    if not known or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     low = layer.weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return low or layer.weight.dtype == torch.float32

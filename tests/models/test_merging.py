@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from models import steps
 from models.architectures import ARCHITECTURES
 from models.loading import Network, fold
-from models.merging import distance, merged, waves
+from models.merging import merged
 from models.registry import card, weights_file
 from models.steps import Chain, Step
+from models.trust import distance, waves
 
 SIDE = 32
 
@@ -103,13 +104,26 @@ def test_what_does_not_agree_is_not_used_and_the_log_says_so(
     monkeypatch.setattr(steps, "_convolve", wrong)
     with caplog.at_level(logging.WARNING):
         assert merged(module, SIDE) is module
-    assert "differ by" in caplog.text and "layer by layer" in caplog.text
+    assert "layer by layer" in caplog.text and "from those of PyTorch" in caplog.text
 
 
 def test_a_network_that_answers_nan_in_steps_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     module, right = drawn("small"), steps._convolve
     monkeypatch.setattr(steps, "_convolve", lambda *given: right(*given) * float("nan"))
     assert merged(module, SIDE) is module
+
+
+def test_steps_that_fail_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*given: object) -> Tensor:
+        raise RuntimeError("could not create a primitive")
+
+    module = drawn("small")
+    monkeypatch.setattr(steps, "_convolve", fail)
+    with caplog.at_level(logging.WARNING):
+        assert merged(module, SIDE) is module
+    assert "could not create a primitive" in caplog.text
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
