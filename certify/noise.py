@@ -9,7 +9,7 @@ A draw needs 16 bits for more than 99 % of entries and a full word for the rest 
 Wang, Journal of Statistical Software 11(3), 2004); see `table` for how close the drawn law is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -25,7 +25,7 @@ from certify.laws.gaussian import Gaussian
 from certify.laws.generalized_normal import GeneralizedNormal
 from certify.laws.laplace import Laplace
 from certify.laws.law import GREY_LEVELS, LARGEST_SCALE, SMALLEST_SCALE, Law, LawType
-from certify.randomness import Words
+from certify.randomness import Words, scattered
 
 __all__ = [
     "GREY_LEVELS",
@@ -120,14 +120,23 @@ def draw(law_table: Table, key: int, sample: int, entries: int) -> NDArray[np.in
     Entry e takes bits 16·(e mod 4) … of word e // 4 of space 0 as its slot; a leftover entry takes
     word e of space 1. Nothing but (key, sample, entry) decides a value.
     """
-    return drawn(law_table, Words(key), sample, entries)
+    row: NDArray[np.int16] = drawn(law_table, Words(key), [sample], entries)[0]
+    return row
 
 
-def drawn(law_table: Table, words: Words, sample: int, entries: int) -> NDArray[np.int16]:
-    """What `draw` returns for the key of these words."""
-    quarters = words.first(sample, 0, -(-entries // 4)).astype("<u8", copy=False).view("<u2")
-    values: NDArray[np.int16] = law_table.slots.take(quarters[:entries])
-    left = np.flatnonzero(values == LEFTOVER)
-    full = words.at(sample, 1, left)
-    values[left] = law_table.first + np.searchsorted(law_table.residual, full, side="right")
+def drawn(
+    law_table: Table, words: Words, samples: Sequence[int], entries: int
+) -> NDArray[np.int16]:
+    """What `draw` returns for the key of these words, one row for each sample."""
+    values = np.empty((len(samples), entries), np.int16)
+    for row, sample in zip(values, samples, strict=True):
+        quarters = words.first(sample, 0, -(-entries // 4)).astype("<u8", copy=False).view("<u2")
+        # Every 16 bits are a slot; "raise", the default, would take the row through a buffer.
+        law_table.slots.take(quarters[:entries], out=row, mode="wrap")
+    # Few of each: together, since numpy's calls cost more than the work in them.
+    flat = values.reshape(-1)
+    left = np.flatnonzero(flat == LEFTOVER)
+    rows, places = np.divmod(left, entries)
+    full = scattered(words.key, np.asarray(samples, np.uint64)[rows], 1, places)
+    flat[left] = law_table.first + np.searchsorted(law_table.residual, full, side="right")
     return values

@@ -18,8 +18,6 @@ ROUNDS = 10
 MULTIPLIERS = np.array([[0xD2E7470EE14C6C93], [0xCA5A826395121157]], dtype=np.uint64)
 WEYL = np.array([[0x9E3779B97F4A7C15], [0xBB67AE8584CAA73B]], dtype=np.uint64)
 HALF, HALF_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
-# numpy makes this many words in the time that the rounds take here for a few.
-CHEAP = 1 << 16
 
 
 class Words:
@@ -40,14 +38,6 @@ class Words:
         self._generator.state = self._start
         return self._generator.random_raw(count)
 
-    def at(self, sample: int, space: int, places: NDArray[np.intp]) -> NDArray[np.uint64]:
-        """What `words_at` returns for this key."""
-        if not len(places):
-            return np.zeros(0, np.uint64)
-        if places[-1] < CHEAP:
-            return self.first(sample, space, int(places[-1]) + 1)[places]
-        return _rounds(self.key, sample, space, places)
-
 
 def words(key: int, sample: int, space: int, count: int) -> NDArray[np.uint64]:
     """The first `count` 64-bit words of address space `space` of sample `sample`.
@@ -60,18 +50,15 @@ def words(key: int, sample: int, space: int, count: int) -> NDArray[np.uint64]:
     return np.random.Philox(key=key, counter=counter).random_raw(count)
 
 
-def words_at(key: int, sample: int, space: int, places: NDArray[np.intp]) -> NDArray[np.uint64]:
-    """The words at these ascending places: words(key, sample, space, …)[places].
+def scattered(
+    key: int, samples: NDArray[np.uint64], space: int, places: NDArray[np.intp]
+) -> NDArray[np.uint64]:
+    """Words here and there: of each sample the one at the place beside it, as `words` has it.
 
-    Far apart they cost less than all words up to the last.
+    By the ten rounds of its block, so that far apart they cost less than all words between.
     """
-    return Words(key).at(sample, space, places)
-
-
-def _rounds(key: int, sample: int, space: int, places: NDArray[np.intp]) -> NDArray[np.uint64]:
-    """The words at these places, each by the ten rounds of its block."""
     even, odd = np.zeros((2, len(places)), np.uint64), np.zeros((2, len(places)), np.uint64)
-    even[0], even[1], odd[0] = places // 4 + 1, space, sample
+    even[0], even[1], odd[0] = places // 4 + 1, space, samples
     keys = np.array([[key & (1 << 64) - 1], [key >> 64]], dtype=np.uint64)
     for _ in range(ROUNDS):
         high, low = _multiply(even)

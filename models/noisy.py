@@ -32,9 +32,8 @@ def on_cpu(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
     clean = image.astype(np.float32)
 
     def fill(samples: range, into: Tensor) -> None:
-        for row, sample in zip(into.numpy(), samples, strict=True):
-            noise = exact_noise.drawn(table, words, sample, plan.entries)
-            np.add(clean, noise.reshape(clean.shape), out=row)
+        noise = exact_noise.drawn(table, words, samples, plan.entries)
+        np.add(clean, noise.reshape(-1, *clean.shape), out=into.numpy())
 
     return fill
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from certify.ball import EUCLIDEAN
 from certify.exact import ball
-from certify.noise import LAWS, LEFTOVER, Gaussian, Table, draw, table
+from certify.noise import LAWS, LEFTOVER, Gaussian, Table, draw, drawn, table
 from certify.norms import largest_radius
-from certify.randomness import words
+from certify.randomness import Words, words
 
 SCALES = [0.004, 0.02, 0.1, 0.25, 0.3, 1.0]
 
@@ -85,6 +85,21 @@ def test_an_entry_depends_on_its_address_only(key: int, sample: int, entry: int,
         full = int(words(key, sample, 1, entry + 1)[-1])
         slot = law_table.first + sum(full >= int(end) for end in law_table.residual)
     assert value == slot
+
+
+@given(
+    key=st.integers(0, 2**128 - 1),
+    samples=st.lists(st.integers(0, 2**64 - 1), max_size=5),
+    entries=st.integers(1, 3000),
+)
+def test_rows_drawn_together_are_those_drawn_alone(
+    key: int, samples: list[int], entries: int
+) -> None:
+    law_table = table(Gaussian(0.25))
+    rows = drawn(law_table, Words(key), samples, entries)
+    assert rows.shape == (len(samples), entries)
+    for row, sample in zip(rows, samples, strict=True):
+        np.testing.assert_array_equal(row, draw(law_table, key, sample, entries))
 
 
 def test_draws_follow_the_law() -> None:
