@@ -1,5 +1,6 @@
 """docs/throughput.md, from its numbers alone; parts that were not measured are left out."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -141,12 +142,15 @@ def verdict(found: Ratio, goal: float) -> str:
 
 
 def bound(race: Race) -> str:
-    """How many times Captum's rate the convolutions alone would be."""
+    """Why the goals against Captum may be out of reach."""
     names = ("convolutions", "convolutions bfloat16")
     whole, short = (str(race.ratio(name, race.best_captum)) for name in names)
-    return (
-        f"the convolutions alone, (f), run at {whole} times (d) in float32 and at {short} times in "
-        "bfloat16: no pass made of them is faster."
+    return textwrap.fill(
+        "Goals (b) against (d) were set on another processor, with instructions for matrices (AMX) "
+        "that this one lacks; there, low precision was worth twice as much. Here the convolutions "
+        f"alone, (f), run at {whole} times (d) in float32 and at {short} times in bfloat16: in as "
+        "many lanes no pass made of them is faster.",
+        width=100,
     )
 
 
@@ -258,8 +262,7 @@ the rounds.
 
 {goals}
 
-Goals (b) against (d) were set on another processor, with instructions for matrices (AMX) that this
-one lacks; there, low precision was worth twice as much. Here {bound}
+{bound}
 
 {arms}
 
