@@ -1,7 +1,8 @@
 """A network whose convolutions run in chains of steps, which take in kinks and zeros at borders.
 
 The names of layers stay; a chain stands where its first convolution stood, and what it has taken in
-is nn.Identity. The weights are those of the network itself, not copies.
+is nn.Identity. The weights are those of the network itself; made anew are only the kernels that
+lead back and those that hold zeros, once at load. So weights that change later are not followed.
 """
 
 import copy
@@ -71,8 +72,7 @@ def _lines(module: nn.Module, path: str = "") -> Iterator[list[_Place]]:
 
     Those of an nn.Sequential, and those that a module names as its `line`.
     """
-    whole = isinstance(module, nn.Sequential)
-    names = tuple(module._modules) if whole else getattr(module, "line", ())
+    names = tuple(module._modules) if _plain(module) else getattr(type(module), "line", ())
     line = list(_flat(module, names, path))
     yield line
     for place in line:
@@ -82,10 +82,16 @@ def _lines(module: nn.Module, path: str = "") -> Iterator[list[_Place]]:
             yield from _lines(child, f"{path}{name}.")
 
 
+def _plain(module: nn.Module) -> bool:
+    """Whether it applies its layers and does nothing else: subclasses may have a forward of their
+    own."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+
+
 def _flat(module: nn.Module, names: Sequence[str], path: str) -> Iterator[_Place]:
     for name in names:
         child = module.get_submodule(name)
-        if isinstance(child, nn.Sequential):
+        if _plain(child):
             yield from _flat(child, tuple(child._modules), f"{path}{name}.")
         else:
             yield _Place(module, name, path + name)
