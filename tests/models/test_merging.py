@@ -1,6 +1,9 @@
 """The network in steps is the network in layers, by the same names and over the same weights."""
 
 import logging
+from collections import OrderedDict
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from models import steps
 from models.architectures import ARCHITECTURES
 from models.loading import Network, fold
 from models.merging import merged
+from models.planes import planes
 from models.registry import card, weights_file
 from models.steps import Chain, Step
 from models.trust import distance, waves
@@ -94,6 +98,32 @@ def test_a_layer_that_somebody_looks_at_is_left_alone(apart: str) -> None:
     assert torch.equal(seen["layers"], seen["steps"])
 
 
+def test_layers_whose_names_begin_alike_are_not_taken_for_each_other() -> None:
+    layers = {name: nn.Conv2d(3, 3, 3) for name in ("kept", "kept2")}
+    module = nn.Sequential(OrderedDict(layers)).requires_grad_(False)
+    made = merged(module, 16, "kept")
+    seen = [each.get_submodule("kept")(waves(16)) for each in (module, made)]
+    torch.testing.assert_close(*seen)
+
+
+class Added(nn.Sequential):
+    """What it holds, added to what it is given; one of its parts is called like a list of names."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 3, 3, 1, 1), nn.ReLU())
+        self.add_module("line", nn.Conv2d(3, 3, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(x)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def test_what_does_more_than_apply_its_layers_is_no_part_of_a_line() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 3, 3), Added(), nn.Conv2d(3, 3, 1)).requires_grad_(False)
+    made = merged(module, 16)
+    assert len(steps_of(made)) == 2 and isinstance(made.get_submodule("1.0"), nn.Conv2d)
+    assert distance(module, made, waves(16)) < 1e-5
+
+
 def test_what_does_not_agree_is_not_used_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -105,6 +135,13 @@ def test_what_does_not_agree_is_not_used_and_the_log_says_so(
     with caplog.at_level(logging.WARNING):
         assert merged(module, SIDE) is module
     assert "layer by layer" in caplog.text and "from those of PyTorch" in caplog.text
+
+
+def test_gradients_alone_can_betray_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits are right; what leads back is the kernel that nobody turned."""
+    module, right = drawn("small"), steps.turned
+    monkeypatch.setattr(steps, "turned", lambda *given: right(*given).flip(2, 3))
+    assert merged(module, SIDE) is module
 
 
 def test_a_network_that_answers_nan_in_steps_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +161,18 @@ def test_steps_that_fail_are_not_used(
     with caplog.at_level(logging.WARNING):
         assert merged(module, SIDE) is module
     assert "could not create a primitive" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["features.2", "features.3", "features"])
+def test_grad_cam_sees_the_values_and_slopes_of_the_layer_that_its_card_names(name: str) -> None:
+    network = Network(replace(card("digits-tiny"), cam_layer=name))
+    layers = copy(network)
+    layers.merged = network.module
+    pictures = (waves(16).permute(0, 2, 3, 1) + 2) * 60
+    mine, its = (planes(each, pictures, lambda y: y[:, 3], "test") for each in (network, layers))
+    assert steps_of(network.merged) and mine.slopes.any()
+    torch.testing.assert_close(mine.values, its.values)
+    torch.testing.assert_close(mine.slopes, its.slopes)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

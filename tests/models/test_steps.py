@@ -5,6 +5,7 @@ same bits, whatever their order of adding.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,6 +130,18 @@ def test_a_chain_is_its_layers_one_after_another(acts: list[str], key: int) -> N
         assert torch.equal(mine, its)
 
 
+@pytest.mark.parametrize("act", list(ACTS))
+def test_slopes_that_come_from_outside_are_not_written_over(act: str) -> None:
+    """Where values are added, autograd gives both sides the very same slopes."""
+    case = Case((3, 3), 1, 1, 1, (1, 2, 2), act, True, 2, 7)
+    step, _ = both(case)
+    pixels = case.input().requires_grad_()
+    values = step(pixels)
+    other, weight = torch.zeros_like(values).requires_grad_(), torch.full_like(values, 2)
+    _, slopes = torch.autograd.grad(((values + other) * weight).sum(), (pixels, other))
+    assert torch.equal(slopes, weight) and (values <= 0).any()
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_low_precision_goes_back_through_strides_in_float32_and_no_other(stride: int) -> None:
     drawn = np.random.Generator(np.random.Philox(2)).normal(size=(2, 6, 9, 9))
@@ -142,6 +155,7 @@ def test_low_precision_goes_back_through_strides_in_float32_and_no_other(stride:
     values = Chain([step])(pixels)
     assert torch.equal(values, layer(pixels))
     (found,) = torch.autograd.grad(values.square().sum(), pixels)
+    assert step.slopes(values.detach(), pixels.shape).dtype == torch.bfloat16
     slopes = (2 * values.detach()).float()
     wanted = conv2d_input(pixels.shape, exact, slopes, stride, 1, 1, 6)  # type: ignore[no-untyped-call]
     assert torch.equal(found, wanted.to(torch.bfloat16)) or stride == 1
@@ -152,5 +166,8 @@ def test_what_onednn_cannot_compute_stays_a_layer(monkeypatch: pytest.MonkeyPatc
     assert can(nn.Conv2d(3, 4, 3))
     assert not can(nn.Conv2d(3, 4, 3).double()) and not can(nn.Conv2d(3, 4, 3, padding="same"))
     assert not can(nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"))
+    with monkeypatch.context() as gone:
+        gone.setattr(torch.ops, "mkldnn", SimpleNamespace())
+        assert not can(nn.Conv2d(3, 4, 3))
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert not can(nn.Conv2d(3, 4, 3))
