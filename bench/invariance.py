@@ -5,14 +5,12 @@
 
 Every sample is computed alone and in batches of 8, 16 and 32, in float32 and in bfloat16, and each
 batch once more with its pictures in another order. Writes invariance.json; docs/invariance.md shows
-it as a table, and a test holds the two in step. bfloat16 is here that of torch's autocast, which
-rounds layer by layer; what a recipe may ask for rounds weights and activations throughout.
+it as a table, and a test holds the two in step. bfloat16 is what a recipe may ask for.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,13 +91,14 @@ def compare(network: Network, samples: int) -> Sequence[Row]:
     noisy, target = pictures(network, samples)
     rows, first = [], None
     for precision in PRECISIONS:
-        alone = see(network, noisy, target, precision, 1)
+        made = network if precision == network.precision else network.at(precision)
+        alone = see(made, noisy, target, 1)
         first = first or alone
         if precision != PRECISIONS[0]:
             rows.append(_row(network.card, precision, 1, "float32", first, alone))
         for batch in BATCHES:
-            together = see(network, noisy, target, precision, batch)
-            turned = see(network, noisy, target, precision, batch, turned=True)
+            together = see(made, noisy, target, batch)
+            turned = see(made, noisy, target, batch, turned=True)
             rows.append(_row(network.card, precision, batch, "alone", alone, together))
             rows.append(_row(network.card, precision, batch, "another order", together, turned))
     return rows
@@ -117,27 +116,23 @@ def pictures(network: Network, samples: int) -> tuple[Tensor, int]:
     return (clean + torch.from_numpy(np.stack(noise))).to(network.device), target
 
 
-def see(
-    network: Network, noisy: Tensor, target: int, precision: str, batch: int, turned: bool = False
-) -> Seen:
+def see(network: Network, noisy: Tensor, target: int, batch: int, turned: bool = False) -> Seen:
     """Votes and predictions in full batches of this size; `turned`: each in reversed order."""
     parts = []
     for first in range(0, len(noisy), batch):
         part = noisy[first : first + batch]
         if len(part) < batch:
             raise ValueError(f"samples is {len(noisy)}; it must be a multiple of {batch}")
-        seen = _pass(network, part.flip(0) if turned else part, target, precision)
+        seen = _pass(network, part.flip(0) if turned else part, target)
         parts.append([each.flip(0) if turned else each for each in seen])
     return Seen(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
 
 
-def _pass(network: Network, part: Tensor, target: int, precision: str) -> list[Tensor]:
+def _pass(network: Network, part: Tensor, target: int) -> list[Tensor]:
     """Scores, votes and predictions of one batch."""
     defaults = network.card.defaults
-    rounded = torch.autocast(network.device.type, torch.bfloat16)
-    with rounded if precision == "bfloat16" else nullcontext():
-        maps, logits = ATTRIBUTIONS["gradient"].with_logits(network, part, target)
-    scores = pool(magnitude(maps).float(), defaults.cell)
+    maps, logits = ATTRIBUTIONS["gradient"].with_logits(network, part, target)
+    scores = pool(magnitude(maps), defaults.cell)
     votes = vote(scores, round(defaults.vote_fraction * scores.shape[1]))
     return [scores, votes, logits.argmax(dim=1)]
 

@@ -65,15 +65,15 @@ def test_a_changed_vote_score_and_prediction_are_each_counted(tiny: Network) -> 
 def test_turning_a_batch_gives_the_samples_back_in_their_order(tiny: Network) -> None:
     generator = np.random.Generator(np.random.Philox(3))
     noisy = torch.from_numpy(generator.integers(0, 256, (16, 16, 16, 3)).astype(np.float32))
-    straight = see(tiny, noisy, 3, "float32", 8)
-    turned = see(tiny, noisy, 3, "float32", 8, turned=True)
+    straight = see(tiny, noisy, 3, 8)
+    turned = see(tiny, noisy, 3, 8, turned=True)
     np.testing.assert_array_equal(straight.scores, turned.scores)
     assert not np.array_equal(straight.scores, straight.scores[::-1])
-    lower = see(tiny, noisy, 3, "bfloat16", 8)
+    lower = see(tiny.at("bfloat16"), noisy, 3, 8)
     assert not np.array_equal(lower.scores, straight.scores)
     np.testing.assert_allclose(lower.scores, straight.scores, rtol=0.5, atol=0.05)
 
 
 def test_batches_are_always_full(tiny: Network) -> None:
     with pytest.raises(ValueError, match="samples is 12; it must be a multiple of 8"):
-        see(tiny, torch.zeros(12, 16, 16, 3), 3, "float32", 8)
+        see(tiny, torch.zeros(12, 16, 16, 3), 3, 8)
