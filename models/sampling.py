@@ -2,7 +2,7 @@
 
 The same evidence comes out for any split of the range, any order and any worker: noise is addressed
 by sample index, and every pass through the network has exactly `lanes` images, because float32
-results may depend on the shape of the batch (but, at one shape, not on place or neighbours; measured,
+results may depend on the shape of the batch, but at one shape not on place or neighbours (measured,
 docs/invariance.md). With lanes 1, strict, every image is computed alone.
 """
 
