@@ -102,6 +102,15 @@ def test_rows_drawn_together_are_those_drawn_alone(
         np.testing.assert_array_equal(row, draw(law_table, key, sample, entries))
 
 
+def test_a_leftover_takes_the_full_word_of_its_own_address() -> None:
+    """Every entry is one, and the thresholds are the words themselves: none may be off by one."""
+    full = [words(7, sample, 1, 9) for sample in (3, 2**63)]
+    ends = np.sort(np.concatenate(full))
+    all_left = Table(-4, (), np.full(1 << 16, LEFTOVER, np.int16), ends)
+    wanted = [[-4 + sum(int(end) <= int(word) for end in ends) for word in row] for row in full]
+    assert drawn(all_left, Words(7), (3, 2**63), 9).tolist() == wanted
+
+
 def test_draws_follow_the_law() -> None:
     """Chi-squared over fifty cells of about equal mass, fixed key, at one in a thousand."""
     law_table = table(Gaussian(0.1))
