@@ -112,17 +112,13 @@ def page(record: Mapping[str, Any]) -> str:
 
 def goals(race: Race) -> list[str]:
     """What was aimed at on two cores, and what this machine gives."""
-    name, captum = race.record["name"], race.best_captum
+    name, captum, low = race.record["name"], race.best_captum, GOALS["low precision"]
     whole, short = (race.best(*_any_lanes(base)) for base in ("gradient", "gradient bfloat16"))
     rows = [
         ("(b) of (a), gradient", GOALS["draw"], race.ratio("draw gradient", "bare gradient")),
         ("(b) of (a), Grad-CAM", GOALS["draw"], race.ratio("draw grad_cam", "bare grad_cam")),
         ("(b) of (d), each at its best", GOALS["captum"], race.ratio(whole, captum)),
-        (
-            "(b) in bfloat16 of (d), each at its best",
-            GOALS["low precision"],
-            race.ratio(short, captum),
-        ),
+        ("(b) in bfloat16 of (d), each at its best", low, race.ratio(short, captum)),
     ]
     lines = [f"| {name} | goal | here | |", "| --- | --: | --: | --- |"]
     for what, goal, found in rows:
