@@ -34,11 +34,7 @@ class Turned(nn.Module):
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
-        self.layer = layer
-        groups, (outs, ins, *sides) = layer.groups, layer.weight.shape
-        turned = layer.weight.flip(2, 3).view(groups, outs // groups, ins, *sides)
-        turned = turned.transpose(1, 2).reshape(groups * ins, outs // groups, *sides)
-        self.back = turned.contiguous(memory_format=torch.channels_last)
+        self.layer, self.back = layer, steps.turned(layer.weight, layer.groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the convolution returns."""
@@ -79,14 +75,15 @@ def turned(module: nn.Module) -> nn.Module:
 
 
 def convolutions(network: Network, noisy: Tensor, target: int) -> list[Callable[[], Tensor]]:
-    """The convolutions of one gradient in order, there and back, each on the tensors it had."""
+    """The convolutions of one gradient in order, there and back, each on the tensors it had.
+
+    Raises ValueError for a network that does not run in steps.
+    """
     calls: list[Callable[[], Tensor]] = []
 
     def remembering(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def remember(*given: Any) -> Tensor:
-            # Slopes are written over when their convolution is done.
-            kept = [each.clone() if isinstance(each, Tensor) else each for each in given]
-            calls.append(partial(function, *kept))
+            calls.append(partial(function, *given))
             return function(*given)
 
         return remember
@@ -96,6 +93,8 @@ def convolutions(network: Network, noisy: Tensor, target: int) -> list[Callable[
             watched = remembering(getattr(steps, name))
             stack.enter_context(patch.object(steps, name, watched))
         gradient_of(network, noisy, target)
+    if not calls:
+        raise ValueError(f"{network.card.name} runs layer by layer; it must run in steps")
     return calls
 
 

@@ -144,8 +144,8 @@ def bound(race: Race) -> str:
     return textwrap.fill(
         "Goals (b) against (d) were set on another processor, with instructions for matrices (AMX) "
         "that this one lacks; there, low precision was worth twice as much. Here the convolutions "
-        f"alone, (f), run at {whole} times (d) in float32 and at {short} times in bfloat16: in as "
-        "many lanes no pass made of them is faster.",
+        f"alone, (f), run at {whole} times (d) in float32 and at {short} times in bfloat16; a pass "
+        "in as many lanes could hardly be faster.",
         width=100,
     )
 

@@ -7,14 +7,14 @@ lead back and those that hold zeros, once at load. So weights that change later 
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import chain, groupby
 from typing import TypeGuard
 
 import torch
 from torch import nn
 
+from models.lines import Place, lines
 from models.steps import KINKS, NONE, Chain, Step, can
 from models.trust import distrust
 
@@ -29,7 +29,7 @@ def merged(module: nn.Module, side: int, apart: str | None = None) -> nn.Module:
     picture: nothing rests on oneDNN alone.
     """
     made = _shared(module)
-    for line in list(_lines(made)):
+    for line in list(lines(made)):
         for _, part in groupby(line, lambda place: place.within(apart)):
             _merge(list(part))
     if not any(isinstance(part, Chain) for part in made.modules()):
@@ -47,57 +47,7 @@ def _shared(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, {id(each): each for each in tensors})
 
 
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """Where one layer stands."""
-
-    parent: nn.Module
-    name: str
-    path: str
-
-    @property
-    def layer(self) -> nn.Module:
-        return self.parent.get_submodule(self.name)
-
-    def put(self, layer: nn.Module) -> None:
-        setattr(self.parent, self.name, layer)
-
-    def within(self, path: str | None) -> bool:
-        """Whether it is the layer of this path, or in it."""
-        return path is not None and f"{self.path}.".startswith(f"{path}.")
-
-
-def _lines(module: nn.Module, path: str = "") -> Iterator[list[_Place]]:
-    """Layers that are applied one after another, the values of each seen by the next alone.
-
-    Those of an nn.Sequential, and those that a module names as its `line`.
-    """
-    names = tuple(module._modules) if _plain(module) else getattr(type(module), "line", ())
-    line = list(_flat(module, names, path))
-    yield line
-    for place in line:
-        yield from _lines(place.layer, f"{place.path}.")
-    for name, child in module.named_children():
-        if name not in names:
-            yield from _lines(child, f"{path}{name}.")
-
-
-def _plain(module: nn.Module) -> bool:
-    """Whether it applies its layers and does nothing else: subclasses may have a forward of their
-    own."""
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
-
-
-def _flat(module: nn.Module, names: Sequence[str], path: str) -> Iterator[_Place]:
-    for name in names:
-        child = module.get_submodule(name)
-        if _plain(child):
-            yield from _flat(child, tuple(child._modules), f"{path}{name}.")
-        else:
-            yield _Place(module, name, path + name)
-
-
-def _merge(places: Sequence[_Place]) -> None:
+def _merge(places: Sequence[Place]) -> None:
     """Put chains of steps where convolutions were, and identities where what they took in was."""
     layers = _busy(places)
     for before, place, after in zip((None, *layers), layers, (*layers[1:], None), strict=False):
@@ -111,11 +61,11 @@ def _merge(places: Sequence[_Place]) -> None:
                 place.put(nn.Identity())
 
 
-def _busy(places: Sequence[_Place]) -> list[_Place]:
+def _busy(places: Sequence[Place]) -> list[Place]:
     return [place for place in places if not isinstance(place.layer, nn.Identity)]
 
 
-def _step(before: _Place | None, layer: nn.Conv2d, after: _Place | None) -> Step:
+def _step(before: Place | None, layer: nn.Conv2d, after: Place | None) -> Step:
     """The step of a convolution, with what it takes in of its neighbours."""
     kink = NONE if after is None else KINKS.get(type(after.layer), NONE)
     if after is not None and kink is not NONE:

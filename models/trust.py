@@ -5,13 +5,20 @@ from torch import Tensor, nn
 
 # How far gradients may lie apart, of their length: a value near a kink may fall on its other side.
 NEAR = {torch.float32: 0.05, torch.bfloat16: 0.3}
+Seen = tuple[Tensor, Tensor]
 
 
 def distrust(module: nn.Module, made: nn.Module, side: int) -> str | None:
-    """Why the network in steps, `made`, is not to be used for its layers, `module`, if so."""
+    """Why the network in steps, `made`, is not to be used for its layers, `module`, if so.
+
+    What fails in the layers too, such as memory that is short, is raised: other bits for that would
+    be worse than no network.
+    """
     dtype = next(module.parameters()).dtype
+    picture = waves(side).to(dtype)
+    wanted = seen(module, picture)
     try:
-        found = distance(module, made, waves(side).to(dtype))
+        found = distance(wanted, seen(made, picture))
     except RuntimeError as error:
         return f"steps of oneDNN cannot be computed here ({error})"
     if found <= NEAR[dtype]:
@@ -26,13 +33,13 @@ def waves(side: int) -> Tensor:
     return values.float().reshape(1, 3, side, side)
 
 
-def distance(one: nn.Module, other: nn.Module, picture: Tensor) -> float:
-    """The distances of logits and of gradients, as shares of the first's lengths, added."""
-    pairs = zip(_seen(one, picture), _seen(other, picture), strict=True)
+def distance(wanted: Seen, found: Seen) -> float:
+    """The distances of logits and of gradients, as shares of those wanted, added."""
+    pairs = zip(wanted, found, strict=True)
     return sum(float((a - b).norm() / a.norm()) for a, b in pairs if not torch.equal(a, b))
 
 
-def _seen(module: nn.Module, picture: Tensor) -> tuple[Tensor, Tensor]:
+def seen(module: nn.Module, picture: Tensor) -> Seen:
     """Logits, and the gradient of their squares: of each class by what it weighs."""
     pixels = picture.clone(memory_format=torch.channels_last).requires_grad_()
     with torch.enable_grad():

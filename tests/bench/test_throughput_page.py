@@ -12,7 +12,7 @@ from bench import throughput, throughput_agreement
 from bench.throughput_agreement import levers, precisions
 from bench.throughput_arms import Arm, arms, captum, loop
 from bench.throughput_child import race
-from bench.throughput_levers import Turned, convolutions, turned
+from bench.throughput_levers import Turned, convolutions, other, turned
 from bench.throughput_page import LEVERS, Race, Ratio, goals, page, verdict
 from bench.throughput_subjects import Subject, subject
 from models.attribution.gradient import gradient_of
@@ -97,6 +97,8 @@ def test_convolutions_alone_are_those_of_a_gradient(small: Subject) -> None:
     slopes, _ = gradient_of(small.network, noisy, target)
     deviation = torch.tensor(small.network.card.std)
     assert torch.equal(calls[-1]().permute(0, 2, 3, 1) / deviation, slopes)
+    with pytest.raises(ValueError, match="must run in steps"):
+        convolutions(other(small.network, small.network.module), noisy, target)
 
 
 def test_precisions_are_compared_with_float32(
