@@ -65,6 +65,8 @@ def arms(subject: Subject) -> Iterator[Arm]:
         yield Arm("captum all", ALL, partial(captum, subject, ALL, None))
     yield Arm("loop", 8, partial(loop, subject, 8))
     for name, network in (("", subject.network), (" bfloat16", subject.network.at("bfloat16"))):
+        if network.merged is network.module:
+            continue  # no steps of this precision on this processor
         calls = convolutions(network, subject.noisy[:lanes], subject.plan.target)
         yield Arm(f"convolutions{name}", lanes, partial(_each, calls))
     yield from _levers(subject)

@@ -139,13 +139,13 @@ def verdict(found: Ratio, goal: float) -> str:
 
 def bound(race: Race) -> str:
     """Why the goals against Captum may be out of reach."""
-    names = ("convolutions", "convolutions bfloat16")
-    whole, short = (str(race.ratio(name, race.best_captum)) for name in names)
+    arms = {"convolutions": "float32", "convolutions bfloat16": "bfloat16"}
+    known = {race.ratio(arm, race.best_captum): arms[arm] for arm in arms if race.has(arm)}
+    rates = " and ".join(f"{ratio} times (d) in {name}" for ratio, name in known.items())
     return textwrap.fill(
         "Goals (b) against (d) were set on another processor, with instructions for matrices (AMX) "
         "that this one lacks; there, low precision was worth twice as much. Here the convolutions "
-        f"alone, (f), run at {whole} times (d) in float32 and at {short} times in bfloat16; a pass "
-        "in as many lanes could hardly be faster.",
+        f"alone, (f), run at {rates}; a pass in as many lanes could hardly be faster.",
         width=100,
     )
 
