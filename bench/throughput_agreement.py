@@ -36,7 +36,7 @@ def precisions(subject: Subject, brief: bool = False) -> Iterator[dict[str, Any]
 
 
 def _scores(subject: Subject, base: str, precision: str, samples: int) -> Tensor:
-    network = subject.network if precision == "float32" else subject.network.at(precision)
+    network = subject.sampler.at(precision)
     parts = torch.split(subject.noisy[:samples], min(samples, subject.plan.recipe.lanes))
     maps = [ATTRIBUTIONS[base](network, part, subject.plan.target) for part in parts]
     return pool(magnitude(torch.cat(maps)), subject.plan.recipe.cell)

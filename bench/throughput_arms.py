@@ -64,7 +64,7 @@ def arms(subject: Subject) -> Iterator[Arm]:
     if not large:
         yield Arm("captum all", ALL, partial(captum, subject, ALL, None))
     yield Arm("loop", 8, partial(loop, subject, 8))
-    for name, network in (("", subject.network), (" bfloat16", subject.network.at("bfloat16"))):
+    for name, network in (("", subject.network), (" bfloat16", subject.sampler.at("bfloat16"))):
         if network.merged is network.module:
             continue  # no steps of this precision on this processor
         calls = convolutions(network, subject.noisy[:lanes], subject.plan.target)
@@ -154,7 +154,7 @@ def _levers(subject: Subject) -> Iterator[Arm]:
         "folded": other(network, nn.Sequential(Contiguous(), fold(deepcopy(shipped)))),
         "layers": other(network, network.module),
         "turned": other(network, turned(network.module)),
-        "bfloat16": network.at("bfloat16"),
+        "bfloat16": subject.sampler.at("bfloat16"),
     }
     for name, variant in variants.items():
         yield _lever(subject, name, variant, lanes)

@@ -34,7 +34,7 @@ class Turned(nn.Module):
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
-        self.layer, self.back = layer, steps.turned(layer.weight, layer.groups)
+        self.layer, self.back = layer, steps.turned(layer.weight.detach(), layer.groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the convolution returns."""

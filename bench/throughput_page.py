@@ -140,8 +140,8 @@ def verdict(found: Ratio, goal: float) -> str:
 def bound(race: Race) -> str:
     """Why the goals against Captum may be out of reach."""
     arms = {"convolutions": "float32", "convolutions bfloat16": "bfloat16"}
-    known = {race.ratio(arm, race.best_captum): arms[arm] for arm in arms if race.has(arm)}
-    rates = " and ".join(f"{ratio} times (d) in {name}" for ratio, name in known.items())
+    known = {arm: race.ratio(arm, race.best_captum) for arm in arms if race.has(arm)}
+    rates = " and ".join(f"{known[arm]} times (d) in {arms[arm]}" for arm in known)
     return textwrap.fill(
         "Goals (b) against (d) were set on another processor, with instructions for matrices (AMX) "
         "that this one lacks; there, low precision was worth twice as much. Here the convolutions "

@@ -48,8 +48,8 @@ class Network:
         if self.device.type == "cuda":
             exact()
         module = fold(build(card, read_weights(card) if parameters is None else parameters))
-        self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.merged = self._merged(self.module)
+        self.module: nn.Module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.merged = self._merged()
         self._mean = torch.tensor(card.mean, device=self.device)
         self._std = torch.tensor(card.std, device=self.device)
 
@@ -92,12 +92,14 @@ class Network:
         if precision == TF32:
             return made
         made.module = copy.deepcopy(self.module).to(FLOATS[precision])
-        made.merged = made._merged(made.module)
+        made.merged = made._merged()
         return made
 
-    def _merged(self, module: nn.Module) -> nn.Module:
-        on_cpu = self.device.type == "cpu"
-        return merged(module, self.card.size, self.card.cam_layer) if on_cpu else module
+    def _merged(self) -> nn.Module:
+        """The module as passes go through it on this device."""
+        if self.device.type != "cpu":
+            return self.module
+        return merged(self.module, self.card.size, self.card.cam_layer)
 
 
 def read_weights(card: Card) -> dict[str, Tensor]:

@@ -77,8 +77,9 @@ class Step(nn.Module):
         sides = zip(layer.kernel_size, zeros, spread, strict=True)
         self.zeros = [wide * (kernel - 1) - before for kernel, before, wide in sides]
         self.turns = max(layer.stride) == 1 and min(self.zeros) >= 0
-        strided = self.weight.float() if layer.groups > 1 else self.weight.detach()
-        back = turned(layer.weight, layer.groups) if self.turns else strided
+        ahead = self.weight.detach()
+        strided = ahead.float() if layer.groups > 1 else ahead
+        back = turned(ahead, layer.groups) if self.turns else strided
         self.register_buffer("back", back, persistent=False)
 
     def ahead(self, x: Tensor) -> Tensor:
@@ -137,7 +138,7 @@ def turned(weight: Tensor, groups: int) -> Tensor:
     """Return the kernel that leads a convolution of stride 1 back: turned by half a circle, outputs
     for inputs."""
     outs, ins, *sides = weight.shape
-    apart = weight.detach().flip(2, 3).view(groups, outs // groups, ins, *sides)
+    apart = weight.flip(2, 3).view(groups, outs // groups, ins, *sides)
     kernel = apart.transpose(1, 2).reshape(groups * ins, outs // groups, *sides)
     return kernel.contiguous(memory_format=torch.channels_last)
 

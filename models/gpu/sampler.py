@@ -17,11 +17,12 @@ from models.gpu.flight import Flight
 from models.gpu.hardware import Cuda, Hardware
 from models.gpu.inputs import Dealt, Fused, Inputs, Plain, kernel
 from models.gpu.passes import Pass, passing
-from models.gpu.tallies import Places, Points, Result, Scores, Tally, Votes
+from models.gpu.tallies import Places, Points, Scores, Tally, Votes
 from models.lanes import Company, Piece, Said, batches, company
 from models.loading import Network
 from models.registry import Card
 from models.sampling import Look, Sampler
+from models.tallies import Result
 
 Way = Callable[[Sequence[Piece], Dealt, Pass], Inputs]
 DEPTH = 2  # batches in flight

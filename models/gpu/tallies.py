@@ -5,7 +5,7 @@ reads nothing back until all queues are done. Every sum is of integers, or of ex
 unit, so that neither the order nor the queues matter.
 """
 
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from certify.evidence import VOTES_FEATURES, Evidence
 from models.features import pool, rank, vote
 from models.gpu.hardware import Hardware
 from models.lanes import Piece
-from models.tallies import UNIT, units
-
-Result = TypeVar("Result", covariant=True)
+from models.tallies import UNIT, Result, units
 
 
 class Tally(Protocol[Result]):
