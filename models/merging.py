@@ -1,5 +1,7 @@
 """A network whose convolutions run in chains of steps, which take in kinks and zeros at borders.
 
+In float32 chains are native code (`models.native`), else and where that is not to be had oneDNN's.
+
 The names of layers stay; a chain stands where its first convolution stood, and what it has taken in
 is nn.Identity. The weights are those of the network itself; made anew are only the kernels that
 lead back and those that hold zeros, once at load. So weights that change later are not followed.
@@ -14,8 +16,12 @@ from typing import TypeGuard
 import torch
 from torch import nn
 
+from models.architectures.layers import Mean
 from models.lines import Place, lines
-from models.steps import KINKS, NONE, Chain, Step, can
+from models.native.chain import NativeChain
+from models.native.ends import NativeLinear, NativeMean
+from models.native.link import fits, suits
+from models.steps import KINKS, NONE, Chain, Step, can, plain
 from models.trust import distrust
 
 _log = logging.getLogger(__name__)
@@ -26,12 +32,14 @@ def merged(module: nn.Module, side: int, apart: str | None = None) -> nn.Module:
 
     `module` is frozen and takes (n, 3, side, side). The layer named `apart`, which somebody will
     look at, gives what it gave. Returns `module` itself, and logs why, where both do not agree on a
-    picture: nothing rests on oneDNN alone.
+    picture: nothing rests on native code, or on oneDNN, alone.
     """
     made = _shared(module)
     for line in list(lines(made)):
         for _, part in groupby(line, lambda place: place.within(apart)):
             _merge(list(part))
+    if suits(next(module.parameters())):
+        _end(made)
     if not any(isinstance(part, Chain) for part in made.modules()):
         return module
     reason = distrust(module, made, side)
@@ -51,14 +59,36 @@ def _merge(places: Sequence[Place]) -> None:
     """Put chains of steps where convolutions were, and identities where what they took in was."""
     layers = _busy(places)
     for before, place, after in zip((None, *layers), layers, (*layers[1:], None), strict=False):
-        if isinstance(place.layer, nn.Conv2d) and can(place.layer):
+        if isinstance(place.layer, nn.Conv2d) and _has_way(place.layer):
             place.put(_step(before, place.layer, after))
-    for chained, part in groupby(_busy(places), lambda place: isinstance(place.layer, Step)):
-        if chained:
+    for way, part in groupby(_busy(places), lambda place: _way(place.layer)):
+        if way is not None:
             first, *others = part
-            first.put(Chain([place.layer for place in (first, *others)]))  # type: ignore[misc]
+            first.put(way([place.layer for place in (first, *others)]))  # type: ignore[misc]
             for place in others:
                 place.put(nn.Identity())
+
+
+def _has_way(layer: nn.Conv2d) -> bool:
+    """Whether it can be a step of one kind of chain or the other."""
+    return can(layer) or (plain(layer) and fits(layer))
+
+
+def _way(layer: nn.Module) -> type[Chain] | None:
+    """The chain that a step goes into; None of what is no step."""
+    if not isinstance(layer, Step):
+        return None
+    return NativeChain if fits(layer) else Chain
+
+
+def _end(module: nn.Module) -> None:
+    """Let native code compute what stands between the last planes and the logits too."""
+    for parent in list(module.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, Mean):
+                setattr(parent, name, NativeMean())
+            elif isinstance(layer, nn.Linear):
+                setattr(parent, name, NativeLinear(layer))
 
 
 def _busy(places: Sequence[Place]) -> list[Place]:

@@ -21,43 +21,47 @@ class Kink:
     """A function of one value, constant or of slope 1 in each of its pieces.
 
     name, scalars: what oneDNN calls it. back: slopes behind it and values behind it → slopes before
-    it; 0 where the piece is constant. `over` is the same, written over the slopes behind it.
+    it; 0 where the piece is constant. `into` is the same, written into a third tensor, which may be
+    the first.
     """
 
     name: str
     scalars: tuple[float, ...]
     back: Callable[[Tensor, Tensor], Tensor]
-    over: Callable[[Tensor, Tensor], Tensor]
+    into: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 _relu, _cap = torch.ops.aten.threshold_backward, torch.ops.aten.hardtanh_backward
-NONE = Kink("none", (), lambda slopes, _: slopes, lambda slopes, _: slopes)
+NONE = Kink("none", (), lambda slopes, _: slopes, lambda slopes, _, into: into.copy_(slopes))
 KINKS = {
     nn.ReLU: Kink(
         "relu",
         (),
         lambda slopes, y: _relu(slopes, y, 0),
-        lambda slopes, y: _relu.grad_input(slopes, y, 0, grad_input=slopes),
+        lambda slopes, y, into: _relu.grad_input(slopes, y, 0, grad_input=into),
     ),
     nn.ReLU6: Kink(
         "hardtanh",
         (0.0, 6.0),
         lambda slopes, y: _cap(slopes, y, 0, 6),
-        lambda slopes, y: _cap.grad_input(slopes, y, 0, 6, grad_input=slopes),
+        lambda slopes, y, into: _cap.grad_input(slopes, y, 0, 6, grad_input=into),
     ),
 }
 
 
+def plain(layer: nn.Conv2d) -> bool:
+    """Whether it is a convolution as steps know it: what lies around a picture is zeros."""
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
 def can(layer: nn.Conv2d) -> bool:
     """Whether oneDNN computes steps of this convolution here."""
-    if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-        return False
     # The operation is PyTorch's own, made for its compiler, and might go.
     known = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     if not known or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     low = layer.weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return low or layer.weight.dtype == torch.float32
+    return plain(layer) and (low or layer.weight.dtype == torch.float32)
 
 
 class Step(nn.Module):
@@ -129,8 +133,11 @@ class _Chain(torch.autograd.Function):
         parts = zip(ctx.steps, ctx.saved_tensors, ctx.shapes, strict=True)
         for step, values, shape in reversed(list(parts)):
             # Slopes that were made here are nobody else's, unless they will be differentiated.
-            kink = step.kink.over if ours and not torch.is_grad_enabled() else step.kink.back
-            slopes, ours = step.slopes(kink(slopes, values), shape), True
+            if ours and not torch.is_grad_enabled():
+                slopes = step.kink.into(slopes, values, slopes)
+            else:
+                slopes = step.kink.back(slopes, values)
+            slopes, ours = step.slopes(slopes, shape), True
         return slopes, None
 
 

@@ -20,11 +20,11 @@ def distrust(module: nn.Module, made: nn.Module, side: int) -> str | None:
     try:
         found = distance(wanted, seen(made, picture))
     except RuntimeError as error:
-        return f"steps of oneDNN cannot be computed here ({error})"
+        return f"its steps cannot be computed here ({error})"
     if found <= NEAR[dtype]:
         return None
     usual = f"at most {NEAR[dtype]} of their length in {dtype} is usual"
-    return f"steps of oneDNN give gradients {found:.3g} from those of PyTorch; {usual}"
+    return f"its steps give gradients {found:.3g} from those of PyTorch; {usual}"
 
 
 def waves(side: int) -> Tensor:

@@ -20,7 +20,17 @@ MAY_IMPORT = {
 }
 THIRD_PARTY = {
     "certify": {"numpy", "scipy", "flint", "rfc8785", "cryptography"},
-    "models": {"numpy", "scipy", "torch", "PIL", "safetensors", "captum", "pyautoattack", "triton"},
+    "models": {
+        "numpy",
+        "scipy",
+        "torch",
+        "PIL",
+        "safetensors",
+        "captum",
+        "llvmlite",
+        "pyautoattack",
+        "triton",
+    },
 }
 FORBIDDEN = {"pickle", "shelve", "dill", "marshal"}
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40

@@ -14,6 +14,8 @@ from models import steps
 from models.architectures import ARCHITECTURES
 from models.loading import Network, fold
 from models.merging import merged
+from models.native import link
+from models.native.chain import NativeChain
 from models.planes import planes
 from models.registry import card, weights_file
 from models.steps import Chain, Step
@@ -39,16 +41,32 @@ def drawn(name: str) -> nn.Module:
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
+@pytest.fixture
+def by_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No native code."""
+    monkeypatch.setattr(link, "available", lambda: False)
+
+
 def steps_of(module: nn.Module) -> list[Step]:
     return [part for part in module.modules() if isinstance(part, Step)]
+
+
+@pytest.mark.usefixtures("by_onednn")
+def test_without_native_code_convolutions_are_steps_of_onednn() -> None:
+    module = drawn("small")
+    made = merged(module, SIDE)
+    assert len(steps_of(made)) == 5 and isinstance(made.get_submodule("classifier"), nn.Linear)
+    assert not any(isinstance(part, NativeChain) for part in made.modules())
+    assert distance(*(seen(each, waves(SIDE)) for each in (module, made))) < 1e-3
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_every_architecture_in_steps_is_itself(name: str) -> None:
     module, side = drawn(name), 16 if name == "tiny" else SIDE
     made = merged(module, side)
-    convolutions = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
-    assert len(steps_of(made)) == len(convolutions) and not steps_of(module)
+    weighty = [part for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    assert len(steps_of(made)) == len(weighty) and not steps_of(module)
+    assert all(isinstance(part, NativeChain) for part in made.modules() if isinstance(part, Chain))
     assert distance(*(seen(each, waves(side)) for each in (module, made))) < 1e-3
     names = [{path for path, _ in each.named_modules()} for each in (module, made)]
     assert names[0] <= names[1]
@@ -65,7 +83,8 @@ def test_the_kinks_are_in_the_steps_and_nowhere_else() -> None:
 
 def test_weights_are_those_of_the_layers_and_not_copies(tiny: Network) -> None:
     mine = {part.weight.data_ptr() for part in steps_of(tiny.merged)}
-    assert mine == {p.weight.data_ptr() for p in tiny.module.modules() if isinstance(p, nn.Conv2d)}
+    layers = [p for p in tiny.module.modules() if isinstance(p, nn.Conv2d | nn.Linear)]
+    assert mine == {layer.weight.data_ptr() for layer in layers}
 
 
 @pytest.mark.parametrize(("before", "kernel"), [(0, 3), (1, 5), (2, 4)])
@@ -124,6 +143,7 @@ def test_what_does_more_than_apply_its_layers_is_no_part_of_a_line() -> None:
     assert distance(*(seen(each, waves(16)) for each in (module, made))) < 1e-5
 
 
+@pytest.mark.usefixtures("by_onednn")
 def test_what_does_not_agree_is_not_used_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -139,17 +159,19 @@ def test_what_does_not_agree_is_not_used_and_the_log_says_so(
 
 def test_gradients_alone_can_betray_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Logits are right; what leads back is the kernel that nobody turned."""
-    module, right = drawn("small"), steps.turned
-    monkeypatch.setattr(steps, "turned", lambda *given: right(*given).flip(2, 3))
+    module, right = drawn("small"), link.turned
+    monkeypatch.setattr(link, "turned", lambda *given: right(*given).flip(2, 3))
     assert merged(module, SIDE) is module
 
 
+@pytest.mark.usefixtures("by_onednn")
 def test_a_network_that_answers_nan_in_steps_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     module, right = drawn("small"), steps._convolve
     monkeypatch.setattr(steps, "_convolve", lambda *given: right(*given) * float("nan"))
     assert merged(module, SIDE) is module
 
 
+@pytest.mark.usefixtures("by_onednn")
 def test_steps_that_fail_are_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,7 +216,7 @@ def test_networks_for_photographs_run_in_steps(precision: str) -> None:
     if precision == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         assert not steps_of(network.merged)
         return
-    assert len(steps_of(network.merged)) == 49 and not steps_of(network.module)
+    assert len(steps_of(network.merged)) == 50 and not steps_of(network.module)
 
 
 def test_float16_runs_layer_by_layer(tiny: Network) -> None:

@@ -4,7 +4,6 @@ With small whole numbers every product and every sum is exact in float32, so tha
 same bits, whatever their order of adding.
 """
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,55 +15,7 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
 from models.steps import KINKS, NONE, Chain, Step, can
-
-ACTS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "hardtanh": nn.ReLU6, "none": nn.Identity}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One convolution, its kink and its input, whose numbers the key draws."""
-
-    kernel: tuple[int, int]
-    stride: int
-    zeros: int
-    spread: int
-    channels: tuple[int, int, int]  # groups, inputs and outputs of each
-    act: str
-    bias: bool
-    pictures: int
-    key: int
-
-    def layer(self) -> nn.Conv2d:
-        groups, ins, outs = self.channels
-        made = nn.Conv2d(
-            groups * ins, groups * outs, self.kernel, self.stride, self.zeros, self.spread, groups
-        )
-        for parameter in made.parameters():
-            parameter.data = self.whole(*parameter.shape)
-        made.bias = made.bias if self.bias else None
-        return made.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload,no-any-return]
-
-    def whole(self, *shape: int) -> Tensor:
-        drawn = np.random.Generator(np.random.Philox([self.key, len(shape)]))
-        return torch.from_numpy(drawn.integers(-3, 4, shape)).float()
-
-    def input(self) -> Tensor:
-        pixels = self.whole(self.pictures, self.channels[0] * self.channels[1], 11, 9)
-        return pixels.contiguous(memory_format=torch.channels_last)
-
-
-cases = st.builds(
-    Case,
-    st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    st.integers(1, 3),
-    st.integers(0, 4),
-    st.integers(1, 2),
-    st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 3)),
-    st.sampled_from(list(ACTS)),
-    st.booleans(),
-    st.integers(1, 3),
-    st.integers(0, 2**32 - 1),
-)
+from tests.models.convolutions import ACTS, Case, cases
 
 
 def both(case: Case) -> tuple[nn.Module, nn.Module]:

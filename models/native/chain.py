@@ -1,0 +1,98 @@
+"""Convolutions and kinks one after another as native code, as PyTorch sees them.
+
+A few pictures go through the whole chain before the next do, so that what lies between stays in the
+caches. Of it only one bit a value is kept for the way back: whether the kink's slope was 1.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.native.compiling import usual
+from models.native.convolving import Shape
+from models.native.link import Link
+from models.native.way import Way
+from models.steps import NONE, Chain, Step
+
+
+class NativeChain(Chain):
+    """A chain whose steps are native code."""
+
+    def __init__(self, steps: Sequence[Step], shape: Shape | None = None) -> None:
+        super().__init__(steps)
+        self._links = [Link(step, shape or usual()) for step in steps]
+        self._ways: dict[tuple[int, int], Way] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `Chain.forward`."""
+        plane = x.shape[2], x.shape[3]
+        if plane not in self._ways:
+            self._ways[plane] = Way(self._links, plane)
+        y: Tensor = _Through.apply(x, self._ways[plane])  # type: ignore[no-untyped-call]
+        return y
+
+
+class _Through(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, way: Way) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        y = _pictures(len(x), way.links[-1].ahead.width, way.plane)
+        bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8)
+        spare = way.spare()
+        for part in way.parts(len(x)):
+            places = pairwise(way.places(_address(x, part), _address(y, part), spare))
+            calls = way.ahead(part.stop - part.start)
+            for call, (before, after), kept in zip(
+                calls, places, way.bits(bits, part), strict=True
+            ):
+                call(before, after, kept)
+        ctx.way, ctx.bits, ctx.plane = way, bits, x.shape[2:]
+        ctx.save_for_backward(y if way.links[-1].step.kink is not NONE else None)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *behind: Tensor) -> tuple[Tensor, None]:
+        (slopes,), (y,), way = behind, ctx.saved_tensors, ctx.way
+        if torch.is_grad_enabled():
+            return _slowly(way, slopes, ctx.bits, ctx.plane), None
+        slopes = slopes.contiguous(memory_format=torch.channels_last)
+        found = _pictures(len(slopes), way.links[0].back.width, ctx.plane)
+        # Slopes that come from outside are not written over: others may hold them too.
+        before_kink, spare = torch.empty_like(slopes[: way.together]), way.spare()
+        for part in way.parts(len(slopes)):
+            last = _address(slopes, part)
+            if y is not None:
+                here = before_kink[: part.stop - part.start]
+                way.links[-1].step.kink.into(slopes[part], y[part], here)
+                last = here.data_ptr()
+            places = pairwise(way.places(_address(found, part), last, spare))
+            bits = [0, *way.bits(ctx.bits, part)[:-1]]
+            calls = zip(way.back(part.stop - part.start), places, bits, strict=True)
+            for call, (before, after), kept in reversed(list(calls)):
+                call(after, before, kept)
+        return found, None
+
+
+def _pictures(many: int, channels: int, plane: Sequence[int]) -> Tensor:
+    return torch.empty((many, channels, *plane), memory_format=torch.channels_last)
+
+
+def _address(pictures: Tensor, part: slice) -> int:
+    """Where these pictures begin."""
+    skipped: int = part.start * pictures.stride(0) * pictures.element_size()
+    return pictures.data_ptr() + skipped
+
+
+def _slowly(way: Way, slopes: Tensor, bits: Tensor, plane: Sequence[int]) -> Tensor:
+    """The slopes in the first step's input, by operations that PyTorch can differentiate."""
+    shapes = [plane, *((high.outs, wide.outs) for high, wide in way.sides)]
+    for number in reversed(range(len(way.links))):
+        link = way.links[number]
+        if link.step.kink is not NONE:
+            slopes = slopes * way.steep(bits, number, len(slopes))
+        shape = (len(slopes), link.back.width, *shapes[number])
+        slopes = link.step.slopes(slopes, torch.Size(shape))
+    return slopes

@@ -1,0 +1,58 @@
+"""Machine code for this processor, made once in a process."""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+
+from llvmlite import binding, ir
+
+from models.native.convolving import GIVEN, Shape, convolution
+from models.native.emitting import INT
+
+# Twelve sums of 8 in the 16 registers that AVX2 has, and in the 32 of AVX-512 24 sums of 16.
+NARROW, WIDE = Shape(8, 16, 12), Shape(16, 32, 24)
+
+Function = Callable[..., None]
+
+
+def available() -> bool:
+    """Whether this processor has the fused operation on registers that all of this rests on."""
+    features = binding.get_host_cpu_features()
+    return bool((features.get("avx2") and features.get("fma")) or features.get("neon"))
+
+
+def usual() -> Shape:
+    """The tiles that suit this processor."""
+    features = binding.get_host_cpu_features()
+    return WIDE if features.get("avx512f") and features.get("avx512vl") else NARROW
+
+
+@cache
+def function(kind: str, ending: str, shape: Shape) -> Function:
+    """Return the function of this kind and ending. The first time takes a third of a second."""
+    module = ir.Module("convolutions")
+    convolution(module, kind, ending, shape)
+    engine = _engine(str(module))
+    types = [ctypes.c_int64 if each == INT else ctypes.c_void_p for each in GIVEN.values()]
+    made: Function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(f"{kind}_{ending}"))
+    # The code lives as long as its engine does.
+    made.engine = engine  # type: ignore[attr-defined]
+    return made
+
+
+def _engine(text: str) -> binding.ExecutionEngine:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
+    )
+    module = binding.parse_assembly(text)
+    module.verify()
+    tuning = binding.create_pipeline_tuning_options(speed_level=2)
+    # Tiles are as wide as they shall be, and their sums in the order that they shall have.
+    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
+    passes = binding.create_pass_builder(machine, tuning)
+    passes.getModulePassManager().run(module, passes)
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine

@@ -1,0 +1,65 @@
+"""One step of a chain as native code, there and back."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from models.native.compiling import available
+from models.native.convolving import Shape
+from models.native.kernel import kernel
+from models.native.windows import Side, Sides
+from models.steps import NONE, Step, turned
+
+# What oneDNN calls the kinks, and what they are called here.
+ENDINGS = {"none": "none", "relu": "relu", "hardtanh": "relu6"}
+
+
+class Link:
+    """A step whose kernel lies as native code wants it."""
+
+    def __init__(self, step: Step, shape: Shape) -> None:
+        self.step, groups = step, step.around[3]
+        weight = step.weight.detach()
+        self._empty = [_empty(weight, dim) for dim in (2, 3)] if groups > 1 else [0, 0]
+        high, wide = self._empty
+        weight = weight[:, :, high:, wide:]
+        self._taps = weight.shape[2:]
+        self.ahead = kernel(weight, step.bias, groups, shape)
+        self.back = kernel(turned(weight, groups), None, groups, shape)
+        self.ending = ENDINGS[step.kink.name]
+        # What becomes of slopes that are led back to this step, and bytes of bits for each pixel.
+        self.masking = "none" if step.kink is NONE else "masked"
+        self.bytes = 0 if step.kink is NONE else -(-self.ahead.width // 8)
+
+    def sides(self, plane: tuple[int, int]) -> Sides:
+        """The sides of planes of this height and width."""
+        high, wide = self._sides(plane)
+        return high, wide
+
+    def _sides(self, plane: tuple[int, int]) -> Iterator[Side]:
+        zeros, strides, spreads, _ = self.step.around
+        about = zip(plane, self._taps, self._empty, zeros, strides, spreads, strict=True)
+        for size, taps, empty, around, stride, spread in about:
+            outs = (size + 2 * around - spread * (taps + empty - 1) - 1) // stride + 1
+            yield Side(size, outs, taps, stride, around - spread * empty, spread)
+
+
+def _empty(weight: Tensor, dim: int) -> int:
+    """How many rows of zeros a kernel begins with, along one side: they need not be computed."""
+    others = [each for each in range(4) if each != dim]
+    rows = weight.abs().amax(others) > 0
+    return int(rows.int().argmax()) if rows.any() else 0
+
+
+def fits(layer: nn.Conv2d | Step) -> bool:
+    """Whether native code computes it: channels all together, or each alone and by eights."""
+    groups = layer.around[3] if isinstance(layer, Step) else layer.groups
+    outs, ins = layer.weight.shape[:2]
+    alone = ins == 1 and outs == groups and outs % 8 == 0
+    return suits(layer.weight) and (groups == 1 or alone)
+
+
+def suits(weight: Tensor) -> bool:
+    """Whether this processor has native code for such weights."""
+    return available() and weight.dtype == torch.float32

@@ -1,0 +1,268 @@
+"""Native code against the layers of PyTorch, and against its own definition, bit for bit."""
+
+import ctypes
+import mmap
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from models.native.chain import NativeChain
+from models.native.compiling import NARROW, WIDE, available
+from models.native.convolving import Shape
+from models.native.ends import NativeLinear, NativeMean
+from models.native.link import fits
+from models.native.way import Way
+from models.steps import KINKS, NONE, Step
+from tests.models.convolutions import ACTS, Case, cases
+
+SHAPES = {"narrow": NARROW, "wide": WIDE}
+pytestmark = pytest.mark.skipif(not available(), reason="this processor has no fused operation")
+shapes = st.sampled_from([*SHAPES.values()])
+# Channels each alone, by eights; the generator of `cases` has them all together or in groups.
+alone = st.builds(
+    Case,
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.integers(1, 3),
+    st.integers(0, 4),
+    st.integers(1, 2),
+    st.tuples(st.sampled_from([8, 16, 24, 40]), st.just(1), st.just(1)),
+    st.sampled_from(list(ACTS)),
+    st.booleans(),
+    st.integers(1, 3),
+    st.integers(0, 2**32 - 1),
+)
+together = cases.map(lambda case: Case(**{**vars(case), "channels": (1, *case.channels[1:])}))
+many = st.builds(
+    Case,
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.integers(1, 2),
+    st.integers(0, 1),
+    st.just(1),
+    st.tuples(st.just(1), st.integers(1, 40), st.integers(1, 70)),
+    st.sampled_from(list(ACTS)),
+    st.booleans(),
+    st.integers(1, 3),
+    st.integers(0, 2**32 - 1),
+)
+any_case = st.one_of(alone, together, many)
+
+
+def chain(case: Case, shape: Shape) -> NativeChain:
+    return NativeChain([Step(case.layer(), KINKS.get(ACTS[case.act], NONE))], shape)
+
+
+@given(case=any_case, shape=shapes)
+def test_values_slopes_and_slopes_of_slopes_are_those_of_the_layers(
+    case: Case, shape: Shape
+) -> None:
+    seen: list[tuple[Tensor, ...]] = []
+    for module in (chain(case, shape), nn.Sequential(case.layer(), ACTS[case.act]())):
+        pixels = case.input().requires_grad_()
+        values = module(pixels)
+        weight = case.whole(*values.shape).requires_grad_()
+        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
+        (plain,) = torch.autograd.grad((weight * module(pixels)).sum(), pixels)
+        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
+        seen.append((values, slopes, plain, again))
+    for mine, its in zip(*seen, strict=True):
+        assert torch.equal(mine, its)
+
+
+def fine(case: Case) -> Tensor:
+    """An input whose numbers need every bit of a float32."""
+    words = np.random.Generator(np.random.Philox(case.key))
+    pixels = torch.from_numpy(words.normal(size=case.input().shape)).float()
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
+@given(case=any_case)
+def test_bits_depend_on_no_neighbour_and_on_no_tile(case: Case) -> None:
+    pixels, seen = fine(case), []
+    for shape in SHAPES.values():
+        for parts in ([pixels], pixels.split(1)):
+            found = []
+            for part in parts:
+                part = part.requires_grad_()
+                values = chain(case, shape)(part)
+                found.append((values, *torch.autograd.grad(values.square().sum(), part)))
+            seen.append([torch.cat(each) for each in zip(*found, strict=True)])
+    for other in seen[1:]:
+        for mine, its in zip(seen[0], other, strict=True):
+            assert torch.equal(mine.detach(), its.detach())
+
+
+def nearest(exact: Fraction) -> np.float32:
+    """The float32 next to a number, of two as near the even one."""
+    guess = np.float32(float(exact))
+    around = [np.nextafter(guess, np.float32(way)) for way in (-np.inf, np.inf)]
+    apart = {f: abs(Fraction(float(f)) - exact) for f in (guess, *around)}
+    least = min(apart.values())
+    return min((f for f in apart if apart[f] == least), key=lambda f: int(f.view(np.uint32)) & 1)
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_a_value_is_its_bias_to_which_products_are_added_in_order_each_rounded_once(
+    groups: int,
+) -> None:
+    """Taps in the order of the kernel, and within a tap input channels: exact rational numbers."""
+    words = np.random.Generator(np.random.Philox(groups))
+    layer = nn.Conv2d(8, 8, (2, 3), groups=groups).requires_grad_(False)
+    for parameter in layer.parameters():
+        parameter.copy_(torch.from_numpy(words.normal(size=parameter.shape)))
+    pixels = torch.from_numpy(words.normal(size=(1, 8, 2, 3))).float()
+    found = NativeChain([Step(layer)])(pixels)[0, :, 0, 0].numpy()
+    for out in range(8):
+        total = layer.bias[out].numpy()[()]
+        for row, column in np.ndindex(2, 3):
+            for place in range(8 // groups):
+                channel = place if groups == 1 else out
+                factors = pixels[0, channel, row, column], layer.weight[out, place, row, column]
+                product = Fraction(float(factors[0])) * Fraction(float(factors[1]))
+                total = nearest(product + Fraction(float(total)))
+        assert found[out] == total
+
+
+@pytest.mark.parametrize("act", list(ACTS))
+def test_what_is_not_finite_is_passed_on_as_by_the_layers(act: str) -> None:
+    layer = nn.Conv2d(8, 8, 1, groups=8, bias=False).requires_grad_(False)
+    layer.weight.fill_(1)
+    odd = [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 6.0, 5.9999995, 1e-45]
+    pixels = torch.tensor(odd).view(1, 8, 1, 1)
+    seen = []
+    for module in (
+        NativeChain([Step(layer, KINKS.get(ACTS[act], NONE))]),
+        nn.Sequential(layer, ACTS[act]()),
+    ):
+        given = pixels.clone().requires_grad_()
+        values = module(given)
+        (slopes,) = torch.autograd.grad(values[values.isfinite()].sum(), given)
+        seen.append((values.detach(), slopes))
+    for mine, its in zip(*seen, strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=0, equal_nan=True)
+
+
+@given(acts=st.lists(st.sampled_from(list(ACTS)), min_size=2, max_size=4), key=st.integers(0, 99))
+def test_a_chain_is_its_layers_one_after_another(acts: list[str], key: int) -> None:
+    cases = [Case((2, 1), 1, 1, 1, (1, 2, 2), act, True, 3, key + n) for n, act in enumerate(acts)]
+    layers = [case.layer() for case in cases]
+    steps = [Step(la, KINKS.get(ACTS[act], NONE)) for la, act in zip(layers, acts, strict=True)]
+    pairs = [(la, ACTS[act]()) for la, act in zip(layers, acts, strict=True)]
+    seen: list[tuple[Tensor, ...]] = []
+    for module in (NativeChain(steps), nn.Sequential(*(part for pair in pairs for part in pair))):
+        pixels = cases[0].input().requires_grad_()
+        values = module(pixels)
+        weight = cases[-1].whole(*values.shape).requires_grad_()
+        (plain,) = torch.autograd.grad((weight * values).sum(), pixels, retain_graph=True)
+        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
+        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
+        seen.append((values, plain, slopes, again))
+    for mine, its in zip(*seen, strict=True):
+        assert torch.equal(mine, its)
+
+
+@pytest.mark.parametrize("held", [1, 4 * 8 * 99, 1 << 20])
+def test_pictures_that_go_together_change_nothing(
+    held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, by twos with one left over, and all five at once."""
+    monkeypatch.setattr("models.native.way.HELD", 2 * held)
+    case = Case((3, 3), 1, 1, 1, (1, 8, 8), "relu", True, 5, 3)
+    steps = [Step(case.layer(), KINKS[nn.ReLU]) for _ in range(2)]
+    pixels = case.input().requires_grad_()
+    values = NativeChain(steps)(pixels)
+    assert len(list(Way(NativeChain(steps)._links, (11, 9)).parts(5))) == {1: 5, 1 << 20: 1}.get(
+        held, 3
+    )
+    (slopes,) = torch.autograd.grad(values.sum(), pixels, create_graph=True)
+    (quick,) = torch.autograd.grad(NativeChain(steps)(pixels).sum(), pixels)
+    layers = nn.Sequential(case.layer(), nn.ReLU(), case.layer(), nn.ReLU())
+    wanted = layers(pixels)
+    assert torch.equal(values, wanted) and torch.equal(slopes, quick)
+    assert torch.equal(quick, torch.autograd.grad(wanted.sum(), pixels)[0])
+
+
+@pytest.mark.parametrize("channels", [(1, 3, 5), (8, 1, 1), (1, 16, 16)])
+def test_nothing_is_read_or_written_beyond_the_pictures(channels: tuple[int, int, int]) -> None:
+    """What comes in and what goes out end where the process may not go."""
+    case = Case((3, 3), 1, 1, 1, channels, "relu", True, 1, 5)
+    wanted = nn.functional.relu(case.layer()(case.input()))
+    way = Way(chain(case, WIDE)._links, (11, 9))
+    for link_calls, ahead in ((way.ahead, True), (way.back, False)):
+        (call,) = link_calls(1)
+        x = case.input() if ahead else wanted
+        y = wanted if ahead else case.input()
+        bits = torch.empty(way.starts[-1], dtype=torch.uint8)
+        with Edge(x.numel()) as inside, Edge(y.numel()) as outside:
+            inside.floats[:] = x.permute(0, 2, 3, 1).flatten().numpy()
+            call(inside.address, outside.address, bits.data_ptr())
+            if ahead:
+                found = outside.floats.copy()
+                assert np.array_equal(found, wanted.permute(0, 2, 3, 1).flatten().numpy())
+
+
+class Edge:
+    """So many float32 that end at a page which may be neither read nor written."""
+
+    def __init__(self, many: int) -> None:
+        page = mmap.PAGESIZE
+        whole = -(-4 * many // page) * page
+        self._map = mmap.mmap(-1, whole + page)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        self._guard = start + whole
+        self.address = start + whole - 4 * many
+        self.floats = np.frombuffer(self._map, np.float32, many, whole - 4 * many)
+
+    def __enter__(self) -> "Edge":
+        self._protect(0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._protect(mmap.PROT_READ | mmap.PROT_WRITE)
+
+    def _protect(self, how: int) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        where, size = ctypes.c_void_p(self._guard), ctypes.c_size_t(mmap.PAGESIZE)
+        assert libc.mprotect(where, size, how) == 0, ctypes.get_errno()
+
+
+@pytest.mark.parametrize("channels", [8, 40, 12])
+def test_the_mean_is_of_every_pixel_once(channels: int) -> None:
+    """Twelve channels are not eights: oneDNN adds them up."""
+    x = torch.arange(2.0 * channels * 20).reshape(2, channels, 5, 4).requires_grad_()
+    mean = NativeMean()
+    assert torch.equal(mean(x), x.mean((2, 3)))
+    (slopes,) = torch.autograd.grad((mean(x) * torch.arange(float(channels))).sum(), x)
+    expected = torch.arange(float(channels)).view(1, -1, 1, 1).expand_as(x) / 20
+    assert torch.equal(slopes, expected)
+
+
+def test_a_linear_layer_is_itself() -> None:
+    layer = nn.Linear(13, 21).requires_grad_(False)
+    for parameter in layer.parameters():
+        parameter.mul_(9).round_()
+    x = torch.arange(39.0).reshape(3, 13).requires_grad_()
+    mine, its = NativeLinear(layer)(x), layer(x)
+    assert torch.equal(mine, its)
+    slopes = [torch.autograd.grad(y.square().sum(), x)[0] for y in (mine, its)]
+    assert torch.equal(*slopes)
+
+
+def test_what_native_code_does_not_know_is_left_to_others() -> None:
+    assert fits(nn.Conv2d(3, 5, 3)) and fits(nn.Conv2d(16, 16, 3, groups=16))
+    assert not fits(nn.Conv2d(12, 12, 3, groups=12)) and not fits(nn.Conv2d(16, 16, 3, groups=2))
+    assert not fits(nn.Conv2d(16, 32, 3, groups=16)) and not fits(nn.Conv2d(3, 5, 3).bfloat16())
+
+
+@given(case=any_case)
+def test_slopes_that_come_from_outside_are_not_written_over(case: Case) -> None:
+    assume(case.act != "none")
+    pixels = case.input().requires_grad_()
+    values = chain(case, NARROW)(pixels)
+    other, weight = torch.zeros_like(values).requires_grad_(), torch.full_like(values, 2)
+    _, slopes = torch.autograd.grad(((values + other) * weight).sum(), (pixels, other))
+    assert torch.equal(slopes, weight)
