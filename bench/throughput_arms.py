@@ -13,7 +13,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.throughput_levers import Contiguous, Pass, compiled, convolutions, other, turned
+from bench.throughput_levers import (
+    Contiguous,
+    Pass,
+    by_onednn,
+    compiled,
+    convolutions,
+    other,
+    turned,
+)
 from bench.throughput_subjects import Subject
 from models.attribution.bases import ATTRIBUTIONS
 from models.loading import Network, fold
@@ -65,6 +73,7 @@ def arms(subject: Subject) -> Iterator[Arm]:
         yield Arm("captum all", ALL, partial(captum, subject, ALL, None))
     yield Arm("loop", 8, partial(loop, subject, 8))
     for name, network in (("", subject.network), (" bfloat16", subject.sampler.at("bfloat16"))):
+        network = by_onednn(network)
         if network.merged is network.module:
             continue  # no steps of this precision on this processor
         calls = convolutions(network, subject.noisy[:lanes], subject.plan.target)
@@ -154,6 +163,7 @@ def _levers(subject: Subject) -> Iterator[Arm]:
         "folded": other(network, nn.Sequential(Contiguous(), fold(deepcopy(shipped)))),
         "layers": other(network, network.module),
         "turned": other(network, turned(network.module)),
+        "steps": by_onednn(network),
         "bfloat16": subject.sampler.at("bfloat16"),
     }
     for name, variant in variants.items():

@@ -1,6 +1,7 @@
 """What makes a pass faster, one lever at a time, for docs/throughput.md. Not used in the product.
 
-Each is a network of the same weights, layer by layer; `Network` itself runs in steps.
+Each is a network of the same weights, layer by layer or in steps of oneDNN; `Network` itself runs
+as native code.
 """
 
 import copy
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from models import steps
 from models.attribution.gradient import gradient_of
 from models.loading import Network
+from models.merging import merged
 
 Pass = Callable[[Tensor], object]
 
@@ -64,6 +66,13 @@ def other(network: Network, module: nn.Module) -> Network:
     return made
 
 
+def by_onednn(network: Network) -> Network:
+    """The network in steps of oneDNN alone."""
+    made, card = copy.copy(network), network.card
+    made.merged = merged(network.module, card.size, card.cam_layer, native=False)
+    return made
+
+
 def turned(module: nn.Module) -> nn.Module:
     """A copy in which every convolution of stride 1 is Turned."""
     made = copy.deepcopy(module)
@@ -75,9 +84,9 @@ def turned(module: nn.Module) -> nn.Module:
 
 
 def convolutions(network: Network, noisy: Tensor, target: int) -> list[Callable[[], Tensor]]:
-    """The convolutions of one gradient in order, there and back, each on the tensors it had.
+    """oneDNN's convolutions of one gradient in order, there and back, each on the tensors it had.
 
-    Raises ValueError for a network that does not run in steps.
+    Raises ValueError for a network that does not run in steps of oneDNN.
     """
     calls: list[Callable[[], Tensor]] = []
 
@@ -94,7 +103,7 @@ def convolutions(network: Network, noisy: Tensor, target: int) -> list[Callable[
             stack.enter_context(patch.object(steps, name, watched))
         gradient_of(network, noisy, target)
     if not calls:
-        raise ValueError(f"{network.card.name} runs layer by layer; it must run in steps")
+        raise ValueError(f"{network.card.name} has no steps of oneDNN; it must run in them")
     return calls
 
 

@@ -1,6 +1,7 @@
 """A network whose convolutions run in chains of steps, which take in kinks and zeros at borders.
 
-In float32 chains are native code (`models.native`), else and where that is not to be had oneDNN's.
+Chains are native code (`models.native`), or, where they cannot be and for bfloat16 where the
+processor has instructions for it, oneDNN's.
 
 The names of layers stay; a chain stands where its first convolution stood, and what it has taken in
 is nn.Identity. The weights are those of the network itself; made anew are only the kernels that
@@ -27,18 +28,21 @@ from models.trust import distrust
 _log = logging.getLogger(__name__)
 
 
-def merged(module: nn.Module, side: int, apart: str | None = None) -> nn.Module:
+def merged(
+    module: nn.Module, side: int, apart: str | None = None, native: bool = True
+) -> nn.Module:
     """Return the network in steps, for the processor.
 
     `module` is frozen and takes (n, 3, side, side). The layer named `apart`, which somebody will
-    look at, gives what it gave. Returns `module` itself, and logs why, where both do not agree on a
-    picture: nothing rests on native code, or on oneDNN, alone.
+    look at, gives what it gave. native: False leaves all steps to oneDNN. Returns `module` itself,
+    and logs why, where both do not agree on a picture: nothing rests on steps alone.
     """
     made = _shared(module)
     for line in list(lines(made)):
         for _, part in groupby(line, lambda place: place.within(apart)):
-            _merge(list(part))
-    if suits(next(module.parameters())):
+            _merge(list(part), native)
+    first = next(module.parameters())
+    if native and first.dtype == torch.float32 and suits(first):
         _end(made)
     if not any(isinstance(part, Chain) for part in made.modules()):
         return module
@@ -55,30 +59,27 @@ def _shared(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, {id(each): each for each in tensors})
 
 
-def _merge(places: Sequence[Place]) -> None:
+def _merge(places: Sequence[Place], native: bool) -> None:
     """Put chains of steps where convolutions were, and identities where what they took in was."""
-    layers = _busy(places)
+    layers, kinds = _busy(places), dict[Place, type[Chain]]()
     for before, place, after in zip((None, *layers), layers, (*layers[1:], None), strict=False):
-        if isinstance(place.layer, nn.Conv2d) and _has_way(place.layer):
-            place.put(_step(before, place.layer, after))
-    for way, part in groupby(_busy(places), lambda place: _way(place.layer)):
-        if way is not None:
+        layer = place.layer
+        if isinstance(layer, nn.Conv2d) and (kind := _kind(layer, native)) is not None:
+            place.put(_step(before, layer, after))
+            kinds[place] = kind
+    for chained, part in groupby(_busy(places), kinds.get):
+        if chained is not None:
             first, *others = part
-            first.put(way([place.layer for place in (first, *others)]))  # type: ignore[misc]
+            first.put(chained([place.layer for place in (first, *others)]))  # type: ignore[misc]
             for place in others:
                 place.put(nn.Identity())
 
 
-def _has_way(layer: nn.Conv2d) -> bool:
-    """Whether it can be a step of one kind of chain or the other."""
-    return can(layer) or (plain(layer) and fits(layer))
-
-
-def _way(layer: nn.Module) -> type[Chain] | None:
-    """The chain that a step goes into; None of what is no step."""
-    if not isinstance(layer, Step):
-        return None
-    return NativeChain if fits(layer) else Chain
+def _kind(layer: nn.Conv2d, native: bool) -> type[Chain] | None:
+    """The kind of chain that a convolution can be a step of; None where it stays a layer."""
+    if native and plain(layer) and fits(layer):
+        return NativeChain
+    return Chain if can(layer) else None
 
 
 def _end(module: nn.Module) -> None:

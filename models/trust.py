@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 # How far gradients may lie apart, of their length: a value near a kink may fall on its other side.
-NEAR = {torch.float32: 0.05, torch.bfloat16: 0.3}
+NEAR = {torch.float32: 0.05, torch.bfloat16: 0.3, torch.float16: 0.3}
 Seen = tuple[Tensor, Tensor]
 
 

@@ -38,7 +38,7 @@ class NativeChain(Chain):
 class _Through(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, way: Way) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
+        dtype, x = x.dtype, x.float().contiguous(memory_format=torch.channels_last)
         y = _pictures(len(x), way.links[-1].ahead.width, way.plane)
         bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8)
         spare = way.spare()
@@ -51,14 +51,14 @@ class _Through(torch.autograd.Function):
                 call(before, after, kept)
         ctx.way, ctx.bits, ctx.plane = way, bits, x.shape[2:]
         ctx.save_for_backward(y if way.links[-1].step.kink is not NONE else None)
-        return y
+        return y.to(dtype)
 
     @staticmethod
     def backward(ctx: Any, *behind: Tensor) -> tuple[Tensor, None]:
         (slopes,), (y,), way = behind, ctx.saved_tensors, ctx.way
         if torch.is_grad_enabled():
             return _slowly(way, slopes, ctx.bits, ctx.plane), None
-        slopes = slopes.contiguous(memory_format=torch.channels_last)
+        dtype, slopes = slopes.dtype, slopes.float().contiguous(memory_format=torch.channels_last)
         found = _pictures(len(slopes), way.links[0].back.width, ctx.plane)
         # Slopes that come from outside are not written over: others may hold them too.
         before_kink, spare = torch.empty_like(slopes[: way.together]), way.spare()
@@ -73,7 +73,7 @@ class _Through(torch.autograd.Function):
             calls = zip(way.back(part.stop - part.start), places, bits, strict=True)
             for call, (before, after), kept in reversed(list(calls)):
                 call(after, before, kept)
-        return found, None
+        return found.to(dtype), None
 
 
 def _pictures(many: int, channels: int, plane: Sequence[int]) -> Tensor:
@@ -92,7 +92,7 @@ def _slowly(way: Way, slopes: Tensor, bits: Tensor, plane: Sequence[int]) -> Ten
     for number in reversed(range(len(way.links))):
         link = way.links[number]
         if link.step.kink is not NONE:
-            slopes = slopes * way.steep(bits, number, len(slopes))
+            slopes = slopes * way.steep(bits, number, len(slopes)).to(slopes.dtype)
         shape = (len(slopes), link.back.width, *shapes[number])
         slopes = link.step.slopes(slopes, torch.Size(shape))
     return slopes

@@ -8,6 +8,7 @@ from llvmlite import binding, ir
 
 from models.native.convolving import GIVEN, Shape, convolution
 from models.native.emitting import INT
+from models.native.tiles import Task
 
 # Twelve sums of 8 in the 16 registers that AVX2 has, and in the 32 of AVX-512 24 sums of 16.
 NARROW, WIDE = Shape(8, 16, 12), Shape(16, 32, 24)
@@ -28,13 +29,13 @@ def usual() -> Shape:
 
 
 @cache
-def function(kind: str, ending: str, shape: Shape) -> Function:
-    """Return the function of this kind and ending. The first time takes a third of a second."""
+def function(task: Task, shape: Shape) -> Function:
+    """Return the function of this task. The first time takes a third of a second."""
     module = ir.Module("convolutions")
-    convolution(module, kind, ending, shape)
+    convolution(module, task, shape)
     engine = _engine(str(module))
     types = [ctypes.c_int64 if each == INT else ctypes.c_void_p for each in GIVEN.values()]
-    made: Function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(f"{kind}_{ending}"))
+    made: Function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(task.name))
     # The code lives as long as its engine does.
     made.engine = engine  # type: ignore[attr-defined]
     return made

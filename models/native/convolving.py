@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from models.native.emitting import BYTES, FLOATS, INT, INTS, At, Code, Int
-from models.native.tiles import LEAST, Size, tile
+from models.native.tiles import LEAST, Size, Task, tile
 from models.native.windows import HEIGHTS, RUN, TAP
 
 # What a convolution is given: the arrays of `windows`; kernel and bias; values of a pixel of x and
@@ -62,22 +62,22 @@ class Shape:
         """Values in a register of a tile so wide."""
         return min(width, self.vector)
 
-    def sizes(self, kind: str) -> list[Size]:
+    def sizes(self, product: str) -> list[Size]:
         """All tiles."""
-        if kind == "dense":
+        if product == "dense":
             pairs = [(p, width) for width in self.panels for p in self.pixels(width)]
         else:
             pairs = [(p, width) for p in self.pixels(self.channels) for width in self.alone(p)]
         return [Size(pixels, width, self.lanes(width)) for pixels, width in pairs]
 
 
-def convolution(module: ir.Module, kind: str, ending: str, shape: Shape) -> None:
-    """Write the function `{kind}_{ending}`; kind is dense or depthwise."""
+def convolution(module: ir.Module, task: Task, shape: Shape) -> None:
+    """Write the function of this task, by its name."""
     tiles = {
-        (size.pixels, size.channels): tile(module, kind, ending, size) for size in shape.sizes(kind)
+        (size.pixels, size.channels): tile(module, task, size) for size in shape.sizes(task.product)
     }
-    writer = Writer(Code(module, f"{kind}_{ending}", GIVEN), tiles, shape, kind == "dense")
-    (writer.dense if kind == "dense" else writer.depthwise)()
+    writer = Writer(Code(module, task.name, GIVEN), tiles, shape, task.product == "dense")
+    (writer.dense if task.product == "dense" else writer.depthwise)()
     writer.code.done()
 
 

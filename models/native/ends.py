@@ -19,8 +19,9 @@ class NativeMean(nn.Module):
         """Map (n, channels, h, w) to (n, channels)."""
         seen = x.shape[1:]
         if seen not in self._sums:
-            step = Step(_ones(*seen))
-            self._sums[seen] = NativeChain([step]) if fits(step) else Chain([step])
+            layer = _ones(*seen)
+            kind = NativeChain if fits(layer) else Chain
+            self._sums[seen] = kind([Step(layer)])
         total: Tensor = self._sums[seen](x)
         return total.flatten(1) / (seen[1] * seen[2])
 

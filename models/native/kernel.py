@@ -1,30 +1,33 @@
 """One convolution as native code sees it, in one direction: its kernel panel by panel."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from models.native.compiling import function
 from models.native.convolving import Shape
-from models.native.tiles import LEAST
-from models.native.windows import Sides, windows
+from models.native.tiles import LEAST, Task
+from models.native.windows import Sides, Windows, windows
 
-# Addresses of pictures, outputs and bits.
-Call = Callable[[int, int, int | None], None]
+PRECISIONS = {
+    torch.float32: "float32",
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """A kernel and where it reads.
 
-    kind: dense or depthwise. packed: as `models.native.convolving` wants it. depth, width: values
-    of a pixel that comes in, and of one that goes out. taps: of the kernel.
+    product: dense or depthwise. precision: of what comes out. packed: as `models.native.convolving`
+    wants it. depth, width: values of a pixel that comes in, and of one that goes out. taps: of the
+    kernel.
     """
 
-    kind: str
+    product: str
+    precision: str
     packed: Tensor
     bias: Tensor
     depth: int
@@ -32,33 +35,46 @@ class Kernel:
     taps: int
     shape: Shape
 
-    def call(self, ending: str, pictures: int, sides: Sides) -> Call:
-        """Return what computes so many pictures (high, wide, depth), which lie whole in memory.
+    def call(self, ending: str, pictures: int, sides: Sides) -> "Call":
+        """Return what computes so many pictures (high, wide, depth), which lie whole in memory."""
+        return Call(self, windows(pictures, sides, self.depth), ending)
 
-        The call keeps no tensor alive that it is given the address of.
-        """
-        found = windows(pictures, sides, self.depth)
-        return partial(
-            function(self.kind, ending, self.shape),
-            *found.addresses,
-            self.packed.data_ptr(),
-            self.bias.data_ptr(),
-            self.depth,
-            self.width,
-            self.taps,
-        )
+
+class Call:
+    """A kernel over windows, both of which it keeps in memory: native code knows addresses only."""
+
+    def __init__(self, kernel: Kernel, windows: Windows, ending: str) -> None:
+        self._kept = kernel, windows
+        self._function = function(Task(kernel.product, ending, kernel.precision), kernel.shape)
+        places = kernel.packed.data_ptr(), kernel.bias.data_ptr()
+        self._given = *windows.addresses, *places, kernel.depth, kernel.width, kernel.taps
+
+    def __call__(self, x: int, y: int, bits: int) -> None:
+        """Compute, from the addresses of pictures, outputs and bits, which must stay there."""
+        self._function(*self._given, x, y, bits)
 
 
 def kernel(weight: Tensor, bias: Tensor | None, groups: int, shape: Shape) -> Kernel:
-    """Return the kernel of weights (outs, ins / groups, high, wide), groups 1 or as many as ins."""
+    """Return the kernel of weights (outs, ins / groups, high, wide), groups 1 or as many as ins.
+
+    What it computes has the weights' precision.
+    """
     outs, ins, high, wide = weight.shape
-    rows = weight.detach().permute(2, 3, 1, 0).reshape(high * wide, ins, outs)
+    rows = weight.detach().float().permute(2, 3, 1, 0).reshape(high * wide, ins, outs)
     missing = (0, -outs % LEAST)
-    about = torch.zeros(outs) if bias is None else bias.detach()
+    about = torch.zeros(outs) if bias is None else bias.detach().float()
     rows, about = (nn.functional.pad(each, missing).contiguous() for each in (rows, about))
-    if groups == 1:
-        return Kernel("dense", _panels(rows, outs, shape), about, ins, outs, high * wide, shape)
-    return Kernel("depthwise", rows, about, outs, outs, high * wide, shape)
+    dense = groups == 1
+    return Kernel(
+        product="dense" if dense else "depthwise",
+        precision=PRECISIONS[weight.dtype],
+        packed=_panels(rows, outs, shape) if dense else rows,
+        bias=about,
+        depth=ins if dense else outs,
+        width=outs,
+        taps=high * wide,
+        shape=shape,
+    )
 
 
 def _panels(rows: Tensor, outs: int, shape: Shape) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.native.compiling import available
 from models.native.convolving import Shape
-from models.native.kernel import kernel
+from models.native.kernel import PRECISIONS, kernel
 from models.native.windows import Side, Sides
 from models.steps import NONE, Step, turned
 
@@ -52,14 +52,15 @@ def _empty(weight: Tensor, dim: int) -> int:
     return int(rows.int().argmax()) if rows.any() else 0
 
 
-def fits(layer: nn.Conv2d | Step) -> bool:
+def fits(layer: nn.Conv2d) -> bool:
     """Whether native code computes it: channels all together, or each alone and by eights."""
-    groups = layer.around[3] if isinstance(layer, Step) else layer.groups
     outs, ins = layer.weight.shape[:2]
-    alone = ins == 1 and outs == groups and outs % 8 == 0
-    return suits(layer.weight) and (groups == 1 or alone)
+    alone = ins == 1 and outs == layer.groups and outs % 8 == 0
+    return suits(layer.weight) and (layer.groups == 1 or alone)
 
 
 def suits(weight: Tensor) -> bool:
-    """Whether this processor has native code for such weights."""
-    return available() and weight.dtype == torch.float32
+    """Whether native code is the way for such weights here: where oneDNN has instructions for
+    bfloat16, it is quicker."""
+    quick = weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return available() and weight.dtype in PRECISIONS and not quick

@@ -1,7 +1,8 @@
 """What is computed in registers: a few pixels by some channels of one convolution.
 
 A sum begins with the bias. Products are added by taps, and within a tap by input channels, each by
-a fused operation, which rounds once: an order that no tile changes.
+a fused operation, which rounds once: an order that no tile changes. In a lower precision the whole
+sum is then rounded to it.
 """
 
 from collections.abc import Callable
@@ -45,6 +46,20 @@ GIVEN: dict[str, ir.Type] = {
 
 
 @dataclass(frozen=True)
+class Task:
+    """What a convolution computes: one of PRODUCTS, of ENDINGS and of ROUNDINGS."""
+
+    product: str
+    ending: str
+    precision: str = "float32"
+
+    @property
+    def name(self) -> str:
+        """What its code is called."""
+        return f"{self.product}_{self.ending}_{self.precision}"
+
+
+@dataclass(frozen=True)
 class Size:
     """Pixels and channels of a tile, and how many channels lie side by side in a register."""
 
@@ -65,9 +80,9 @@ Product = Callable[[Code, Size, Sums, At, Int], None]
 Ending = Callable[[Code, ir.Value, At], ir.Value]
 
 
-def tile(module: ir.Module, product: str, ending: str, size: Size) -> Code:
-    """Write the tile of this product and this ending."""
-    name = f"{product}_{ending}_{size.pixels}x{size.channels}"
+def tile(module: ir.Module, task: Task, size: Size) -> Code:
+    """Write the tile of this size."""
+    name = f"{task.name}_{size.pixels}x{size.channels}"
     code = Code(module, name, GIVEN)
     code.function.linkage = "internal"
     # Within the loops around it would only make LLVM slower.
@@ -78,12 +93,13 @@ def tile(module: ir.Module, product: str, ending: str, size: Size) -> Code:
     with code.loop(code.number(0), code.whole("many")) as number:
         tap = code.at("taps") + number * TAP
         x = code.at("x") + tap.whole() * code.whole("depth")
-        PRODUCTS[product](code, size, sums, x, (tap + 1).whole())
+        PRODUCTS[task.product](code, size, sums, x, (tap + 1).whole())
     for pixel, row in enumerate(sums):
         for part, value in zip(size.parts, row, strict=True):
             bits = code.at("bits") + (code.whole("bits_step") * pixel + part // 8)
             y = code.at("y") + (code.whole("y_step") * pixel + part)
-            _store(code, ENDINGS[ending](code, value.get(), bits), y, size)
+            total = ROUNDINGS[task.precision](code, value.get())
+            _store(code, ENDINGS[task.ending](code, total, bits), y, size)
     return code.done()
 
 
@@ -133,6 +149,31 @@ def _fused(code: Code, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     return code.builder.call(found, [a, b, c])
 
 
+def _exactly(code: Code, total: ir.Value) -> ir.Value:
+    return total
+
+
+def _to_bfloat16(code: Code, total: ir.Value) -> ir.Value:
+    """To the nearest value of bfloat16, of two as near the even one. What is no number stays so."""
+    words = ir.VectorType(ir.IntType(32), total.type.count)
+
+    def same(number: int) -> ir.Value:
+        return ir.Constant(words, [number] * words.count)
+
+    build = code.builder
+    bits = build.bitcast(total, words)
+    odd = build.and_(build.lshr(bits, same(16)), same(1))
+    up = build.add(build.add(bits, same(0x7FFF)), odd)
+    near = build.bitcast(build.and_(up, same(0xFFFF0000)), total.type)
+    return build.select(build.fcmp_unordered("uno", total, total), total, near)
+
+
+def _to_float16(code: Code, total: ir.Value) -> ir.Value:
+    """To the nearest value of float16, likewise."""
+    half = ir.VectorType(ir.HalfType(), total.type.count)
+    return code.builder.fpext(code.builder.fptrunc(total, half), total.type)
+
+
 def _none(code: Code, total: ir.Value, bits: At) -> ir.Value:
     return total
 
@@ -175,4 +216,9 @@ def _masked(code: Code, total: ir.Value, bits: At) -> ir.Value:
 
 
 PRODUCTS: dict[str, Product] = {"dense": _dense, "depthwise": _depthwise}
+ROUNDINGS: dict[str, Callable[[Code, ir.Value], ir.Value]] = {
+    "float32": _exactly,
+    "bfloat16": _to_bfloat16,
+    "float16": _to_float16,
+}
 ENDINGS: dict[str, Ending] = {"none": _none, "relu": _relu, "relu6": _relu6, "masked": _masked}

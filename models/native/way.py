@@ -13,7 +13,7 @@ from models.native.link import Link
 from models.native.windows import Sides
 
 # Bytes of the largest values behind a step, of the pictures that go together.
-HELD = 1 << 20
+HELD = 1 << 19
 
 
 class Way:

@@ -12,7 +12,7 @@ from bench import throughput, throughput_agreement
 from bench.throughput_agreement import levers, precisions
 from bench.throughput_arms import Arm, arms, captum, loop
 from bench.throughput_child import race
-from bench.throughput_levers import Turned, convolutions, other, turned
+from bench.throughput_levers import Turned, by_onednn, convolutions, other, turned
 from bench.throughput_page import LEVERS, Race, Ratio, goals, page, verdict
 from bench.throughput_subjects import Subject, subject
 from models.attribution.gradient import gradient_of
@@ -92,12 +92,13 @@ def test_every_lever_is_the_same_network(small: Subject) -> None:
 
 def test_convolutions_alone_are_those_of_a_gradient(small: Subject) -> None:
     noisy, target = small.noisy[:2], small.plan.target
-    calls = convolutions(small.network, noisy, target)
+    steps = by_onednn(small.network)
+    calls = convolutions(steps, noisy, target)
     assert len(calls) == 2 * 5
-    slopes, _ = gradient_of(small.network, noisy, target)
+    slopes, _ = gradient_of(steps, noisy, target)
     deviation = torch.tensor(small.network.card.std)
     assert torch.equal(calls[-1]().permute(0, 2, 3, 1) / deviation, slopes)
-    with pytest.raises(ValueError, match="must run in steps"):
+    with pytest.raises(ValueError, match="no steps of oneDNN"):
         convolutions(other(small.network, small.network.module), noisy, target)
 
 

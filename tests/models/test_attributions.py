@@ -22,9 +22,9 @@ from models.attribution.methods import METHODS
 from models.attribution.twins import Unsupported
 from models.images import decode, fit
 from models.loading import Network
+from models.native.chain import NativeChain
 from models.registry import card, cards
 from models.sampling import Sampler
-from models.steps import Step
 from tests.composed import composed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -102,21 +102,21 @@ def still_the_same(name: str) -> None:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many pictures each pass through the first convolution had, in layers or in steps."""
     seen: list[int] = []
-    original, ahead = nn.Conv2d._conv_forward, Step.ahead
+    original, chained = nn.Conv2d._conv_forward, NativeChain.forward
 
     def watching(self: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if weight.shape[1] == 3:
             seen.append(len(x))
         return original(self, x, weight, bias)
 
-    def watching_steps(self: Step, x: Tensor) -> Tensor:
-        if self.weight.shape[1] == 3:
+    def watching_chains(self: NativeChain, x: Tensor) -> Tensor:
+        if x.shape[1] == 3:
             seen.append(len(x))
-        return ahead(self, x)
+        return chained(self, x)
 
     with monkeypatch.context() as patch:
         patch.setattr(nn.Conv2d, "_conv_forward", watching)
-        patch.setattr(Step, "ahead", watching_steps)
+        patch.setattr(NativeChain, "forward", watching_chains)
         yield seen
 
 

@@ -96,6 +96,26 @@ def test_bits_depend_on_no_neighbour_and_on_no_tile(case: Case) -> None:
             assert torch.equal(mine.detach(), its.detach())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@given(case=any_case, shape=shapes)
+def test_a_step_in_low_precision_is_that_of_float32_rounded_once(
+    dtype: torch.dtype, case: Case, shape: Shape
+) -> None:
+    pixels = fine(case).to(dtype)
+    exact = NativeChain([Step(case.layer())], shape)
+    low = NativeChain([Step(case.layer().to(dtype), KINKS.get(ACTS[case.act], NONE))], shape)
+    assert torch.equal(low(pixels), ACTS[case.act]()(exact(pixels.float()).to(dtype)))
+    after = low(pixels).float()
+    steep = (after > 0) & ((after < 6) | (case.act == "relu")) | (case.act == "none")
+    behind = (case.whole(*after.shape) / 3).to(dtype)
+    found = []
+    for module, given_, slopes in ((low, pixels, behind), (exact, pixels.float(), behind * steep)):
+        given_ = given_.requires_grad_()
+        values = module(given_)
+        found += torch.autograd.grad(values, given_, slopes.to(values.dtype))
+    assert torch.equal(found[0], found[1].to(dtype))
+
+
 def nearest(exact: Fraction) -> np.float32:
     """The float32 next to a number, of two as near the even one."""
     guess = np.float32(float(exact))
@@ -255,7 +275,14 @@ def test_a_linear_layer_is_itself() -> None:
 def test_what_native_code_does_not_know_is_left_to_others() -> None:
     assert fits(nn.Conv2d(3, 5, 3)) and fits(nn.Conv2d(16, 16, 3, groups=16))
     assert not fits(nn.Conv2d(12, 12, 3, groups=12)) and not fits(nn.Conv2d(16, 16, 3, groups=2))
-    assert not fits(nn.Conv2d(16, 32, 3, groups=16)) and not fits(nn.Conv2d(3, 5, 3).bfloat16())
+    assert not fits(nn.Conv2d(16, 32, 3, groups=16)) and not fits(nn.Conv2d(3, 5, 3).double())
+
+
+def test_bfloat16_is_left_to_a_processor_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has in (True, False):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda has=has: has)
+        assert fits(nn.Conv2d(3, 5, 3).bfloat16()) is not has
+        assert fits(nn.Conv2d(3, 5, 3)) and fits(nn.Conv2d(3, 5, 3).half())
 
 
 @given(case=any_case)
