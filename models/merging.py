@@ -17,10 +17,9 @@ from typing import TypeGuard
 import torch
 from torch import nn
 
-from models.architectures.layers import Mean
 from models.lines import Place, lines
 from models.native.chain import NativeChain
-from models.native.ends import NativeLinear, NativeMean
+from models.native.ends import NativeLinear
 from models.native.link import fits, suits
 from models.steps import KINKS, NONE, Chain, Step, can, plain
 from models.trust import distrust
@@ -41,9 +40,8 @@ def merged(
     for line in list(lines(made)):
         for _, part in groupby(line, lambda place: place.within(apart)):
             _merge(list(part), native)
-    first = next(module.parameters())
-    if native and first.dtype == torch.float32 and suits(first):
-        _end(made)
+    if native:
+        _linear(made)
     if not any(isinstance(part, Chain) for part in made.modules()):
         return module
     reason = distrust(module, made, side)
@@ -82,13 +80,11 @@ def _kind(layer: nn.Conv2d, native: bool) -> type[Chain] | None:
     return Chain if can(layer) else None
 
 
-def _end(module: nn.Module) -> None:
-    """Let native code compute what stands between the last planes and the logits too."""
+def _linear(module: nn.Module) -> None:
+    """Let native code compute linear layers too."""
     for parent in list(module.modules()):
         for name, layer in parent.named_children():
-            if isinstance(layer, Mean):
-                setattr(parent, name, NativeMean())
-            elif isinstance(layer, nn.Linear):
+            if isinstance(layer, nn.Linear) and suits(layer.weight):
                 setattr(parent, name, NativeLinear(layer))
 
 

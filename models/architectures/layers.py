@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from models.sums import mean_of_plane
+
 
 class Sum(nn.Module):
     """Addition as a layer of its own, for methods that see layers only."""
@@ -16,7 +18,7 @@ class Mean(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, channels, h, w) to (n, channels)."""
-        return x.mean((2, 3))
+        return mean_of_plane(x)
 
 
 def unit(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:

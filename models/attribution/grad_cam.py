@@ -1,11 +1,11 @@
 """Grad-CAM at the layer that the model card names."""
 
-import torch
 from torch import Tensor
 
 from models.attribution.targets import Target, of_target
 from models.loading import Network
 from models.planes import planes
+from models.sums import added, enlarged, mean_of_plane
 
 
 def grad_cam(network: Network, images: Tensor, target: Target) -> Tensor:
@@ -22,8 +22,6 @@ def grad_cam_and_logits(network: Network, images: Tensor, target: Target) -> tup
     Reference: Selvaraju et al. (2017), arXiv:1610.02391.
     """
     seen = planes(network, images, lambda logits: of_target(logits, target), "grad_cam")
-    weights = seen.slopes.mean(dim=(2, 3), keepdim=True)
-    small = (weights * seen.values).sum(dim=1, keepdim=True).relu()
-    sides = images.shape[1:3]
-    large = torch.nn.functional.interpolate(small, sides, mode="bilinear")
-    return large[:, 0], seen.logits
+    weights = mean_of_plane(seen.slopes)[:, :, None, None]
+    small = added(weights * seen.values, 1).relu()
+    return enlarged(small, (images.shape[1], images.shape[2])), seen.logits

@@ -45,15 +45,16 @@ def _engine(text: str) -> binding.ExecutionEngine:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=2
     )
     module = binding.parse_assembly(text)
     module.verify()
-    tuning = binding.create_pipeline_tuning_options(speed_level=2)
-    # Tiles are as wide as they shall be, and their sums in the order that they shall have.
-    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
-    passes = binding.create_pass_builder(machine, tuning)
-    passes.getModulePassManager().run(module, passes)
+    # Tiles are written as they shall run: variables go into registers, and that is nearly all.
+    passes = binding.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    tuning = binding.create_pipeline_tuning_options()
+    passes.run(module, binding.create_pass_builder(machine, tuning))
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine

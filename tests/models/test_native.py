@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.native.chain import NativeChain
 from models.native.compiling import NARROW, WIDE, available
 from models.native.convolving import Shape
-from models.native.ends import NativeLinear, NativeMean
+from models.native.ends import NativeLinear
 from models.native.link import fits
 from models.native.way import Way
 from models.steps import KINKS, NONE, Step
@@ -248,17 +248,6 @@ class Edge:
         libc = ctypes.CDLL(None, use_errno=True)
         where, size = ctypes.c_void_p(self._guard), ctypes.c_size_t(mmap.PAGESIZE)
         assert libc.mprotect(where, size, how) == 0, ctypes.get_errno()
-
-
-@pytest.mark.parametrize("channels", [8, 40, 12])
-def test_the_mean_is_of_every_pixel_once(channels: int) -> None:
-    """Twelve channels are not eights: oneDNN adds them up."""
-    x = torch.arange(2.0 * channels * 20).reshape(2, channels, 5, 4).requires_grad_()
-    mean = NativeMean()
-    assert torch.equal(mean(x), x.mean((2, 3)))
-    (slopes,) = torch.autograd.grad((mean(x) * torch.arange(float(channels))).sum(), x)
-    expected = torch.arange(float(channels)).view(1, -1, 1, 1).expand_as(x) / 20
-    assert torch.equal(slopes, expected)
 
 
 def test_a_linear_layer_is_itself() -> None:

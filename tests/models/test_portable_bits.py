@@ -16,6 +16,7 @@ from models.native.compiling import available
 from models.registry import card, weights_file
 
 ROOT = Path(__file__).parents[2]
+MODEL = "efficientnet-lite0"
 OLD = {
     "ATEN_CPU_CAPABILITY": "default",
     "ONEDNN_MAX_CPU_ISA": "SSE41",
@@ -23,6 +24,7 @@ OLD = {
 }
 CHILD = """
 import hashlib, sys
+from pathlib import Path
 from unittest.mock import patch
 import torch
 from bench.planned import planned
@@ -38,7 +40,7 @@ with patch.object(chain, "usual", lambda: {"narrow": NARROW, "wide": WIDE}[tiles
     if way == "layers":
         network.merged = network.module
     sampler = Sampler(network)
-    picture, plan = planned(sampler, photo, 0.25, "0" * 31 + "7", attribution=attribution)
+    picture, plan = planned(sampler, Path(photo), 0.25, "0" * 31 + "7", attribution=attribution)
     scores = sampler.scores(plan, picture, 0, 11)
     places, predictions = sampler.rank(plan, picture, 0, 11)
 print(*(hashlib.sha256(each.tobytes()).hexdigest() for each in (scores, places, predictions)))
@@ -46,13 +48,54 @@ print(*(hashlib.sha256(each.tobytes()).hexdigest() for each in (scores, places, 
 pytestmark = pytest.mark.skipif(not available(), reason="this processor has no fused operation")
 
 
-def said(name: str, tiles: str, way: str, attribution: str, old: bool, threads: int) -> str:
-    photo = (
-        ROOT / "examples" / ("digits/four.png" if name == "digits-tiny" else "photos/coffee.jpg")
-    )
+def said(tiles: str, way: str, attribution: str, old: bool, threads: int) -> list[str]:
+    """Digests of scores, places and predictions of eleven samples about a photograph."""
     environment = {**os.environ, **(OLD if old else {}), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-c", CHILD, name, str(photo), tiles, way, attribution]
+    photo = str(ROOT / "examples" / "photos" / "coffee.jpg")
+    command = [sys.executable, "-c", CHILD, MODEL, photo, tiles, way, attribution]
     done = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
-    return done.stdout
+    return done.stdout.split()
+
+
+@pytest.fixture(autouse=True)
+def weights() -> None:
+    if not weights_file(card(MODEL)).exists():
+        pytest.skip("weights are not here")
+
+
+def same_everywhere(attribution: str) -> None:
+    plain = said("narrow", "native", attribution, old=False, threads=1)
+    assert len(plain) == 3
+    assert said("narrow", "native", attribution, old=True, threads=1) == plain
+    assert said("wide", "native", attribution, old=False, threads=2) == plain
+
+
+def test_scores_have_the_same_bits_whatever_computes_them() -> None:
+    same_everywhere("grad_cam")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "attribution",
+    [
+        "gradient",
+        "input_x_gradient",
+        "integrated_gradients",
+        "smoothgrad",
+        "squared_smoothgrad",
+        "relaxed_smoothgrad",
+        "sparsified_smoothgrad",
+        "occlusion",
+    ],
+)
+def test_so_have_those_of_other_maps(attribution: str) -> None:
+    same_everywhere(attribution)
+
+
+@pytest.mark.slow
+def test_layers_have_other_bits_on_older_instructions() -> None:
+    """Or the tests above would see nothing."""
+    new, old = (said("narrow", "layers", "gradient", old, threads=1) for old in (False, True))
+    assert new[0] != old[0]

@@ -1,0 +1,56 @@
+"""Sums and enlargements whose bits depend on their values alone.
+
+Libraries add up in orders that follow the instructions of the machine. Here halves are added to
+each other, one value to one value, until one is left: an order that is the same everywhere.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def added(values: Tensor, dim: int) -> Tensor:
+    """Return the sum along a dimension, which goes.
+
+    Where the number of values is odd, the last waits until the others are one.
+    """
+    left: list[Tensor] = []
+    while (size := values.shape[dim]) > 1:
+        half = size // 2
+        if size % 2:
+            left.append(values.select(dim, size - 1))
+        values = values.narrow(dim, 0, half) + values.narrow(dim, half, half)
+    total = values.select(dim, 0)
+    for rest in left:
+        total = total + rest
+    return total
+
+
+def mean_of_plane(values: Tensor) -> Tensor:
+    """Return the mean over height and width of (n, channels, h, w), (n, channels)."""
+    pixels = values.flatten(2)
+    return added(pixels, 2) / pixels.shape[2]
+
+
+def enlarged(planes: Tensor, sides: tuple[int, int]) -> Tensor:
+    """Return planes (n, h, w) enlarged bilinearly to the sides, as by torch's interpolate with
+    pixels as squares; what is nowhere negative stays so."""
+    for dim, size in zip((1, 2), sides, strict=True):
+        lower, upper, share = _between(planes.shape[dim], size, planes.device)
+        shape = [-1 if each == dim else 1 for each in range(3)]
+        share = share.view(shape)
+        near, far = planes.index_select(dim, lower), planes.index_select(dim, upper)
+        planes = near * (1 - share) + far * share
+    return planes
+
+
+@lru_cache(maxsize=64)
+def _between(few: int, many: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of many places: the two of few that it lies between, and the share of the upper."""
+    places = (torch.arange(many, dtype=torch.float64) + 0.5) * few / many - 0.5
+    places = places.clamp(min=0)
+    lower = places.long()
+    upper = (lower + 1).clamp(max=few - 1)
+    share = (places - lower).float()
+    return lower.to(device), upper.to(device), share.to(device)
