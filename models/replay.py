@@ -1,10 +1,11 @@
 """Draw a document's evidence again: same picture, same network, same noise; count what differs.
 
 This is the part of trust that `certify.verify` cannot give: that the votes came from the network
-and the picture which the document names. On the same kind of machine no vote differs. On another
-kind, float32 rounds differently and a vote whose two features were all but equal may fall the other
-way; so a small share may differ before the replay fails. The proof rests on the votes in the
-document and has no such tolerance.
+and the picture which the document names. On the same kind of machine no vote differs, and in
+float32 by native code on no other (`models.native`). Elsewhere another kind of machine may round
+differently, and a vote whose two features were all but equal may fall the other way; so a small
+share may differ before the replay fails. The proof rests on the votes in the document and has no
+such tolerance.
 """
 
 from collections.abc import Callable, Iterator
