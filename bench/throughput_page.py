@@ -273,16 +273,12 @@ what we run.
 
 {levers}
 
-Taken: folding, channels-last, the allocator, turned kernels on the way back, zeros at borders
-within the convolution, convolution and kink at once; all of them as machine code of our own
-([models/native](../models/native/__init__.py)), through which a few pictures go at a time, so that
-what lies between two convolutions stays in the caches, and which remembers of it one bit a value.
-LLVM makes it in two seconds at the first load, without a compiler on the machine. A picture of its
-own checks it at every load against the layers, which run where the two differ. bfloat16 runs in
-steps of oneDNN where the processor has instructions for it. Lanes and low precision are options of
-a request, which the document names. Not taken: compiled graphs. They need a C++ compiler and half a
-minute for each network, precision and number of lanes, for what the table shows. Their rows stay
-here, so that a change of that shows.
+Taken: folding, channels-last, the allocator, turned kernels, zeros at borders within the
+convolution, convolution and kink at once, a few pictures at a time: all as machine code of our own
+([why and how](decisions.md#networks-and-pictures)), which a picture of its own checks at every load
+against the layers. bfloat16 runs in steps of oneDNN where the processor has instructions for it.
+Lanes and low precision are options of a request, which the document names. Compiled graphs need a
+C++ compiler and half a minute for each network, precision and number of lanes.
 
 How near each comes to what we run: cosine of the cells' scores, share of the votes that are the
 same, and whether every bit is. The last rows are the declared precisions, by base map.

@@ -74,7 +74,7 @@ def test_grad_cam_by_hand(handmade: Handmade, images: Tensor) -> None:
     torch.testing.assert_close(ATTRIBUTIONS["grad_cam"](network, images, 3), large)
 
 
-def test_grad_cam_from_one_pass_is_captums_to_the_bit(handmade: Handmade, images: Tensor) -> None:
+def test_grad_cam_from_one_pass_is_captums(handmade: Handmade, images: Tensor) -> None:
     """Which remembers the whole way, and asks for the prediction again."""
     network = handmade(fill(Residual()))
     cam = LayerGradCam(network.module, network.module.get_submodule("deep"))
@@ -84,7 +84,9 @@ def test_grad_cam_from_one_pass_is_captums_to_the_bit(handmade: Handmade, images
     maps, logits = ATTRIBUTIONS["grad_cam"].with_logits(network, images, 2)
     large = nn.functional.interpolate(small.detach(), (8, 8), mode="bilinear")[:, 0]
     assert large.count_nonzero() > 0
-    assert torch.equal(maps, large) and torch.equal(logits, network(images))
+    # Sums are in an order of their own (models.sums), so the last bits are.
+    torch.testing.assert_close(maps, large)
+    assert torch.equal(logits, network(images))
     assert not (maps.requires_grad or logits.requires_grad)
 
 

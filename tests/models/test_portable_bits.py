@@ -16,7 +16,6 @@ from models.native.compiling import available
 from models.registry import card, weights_file
 
 ROOT = Path(__file__).parents[2]
-MODEL = "efficientnet-lite0"
 OLD = {
     "ATEN_CPU_CAPABILITY": "default",
     "ONEDNN_MAX_CPU_ISA": "SSE41",
@@ -48,32 +47,36 @@ print(*(hashlib.sha256(each.tobytes()).hexdigest() for each in (scores, places, 
 pytestmark = pytest.mark.skipif(not available(), reason="this processor has no fused operation")
 
 
-def said(tiles: str, way: str, attribution: str, old: bool, threads: int) -> list[str]:
+def said(
+    way: str, attribution: str, *, model: str, tiles: str = "narrow", old: bool, threads: int = 1
+) -> list[str]:
     """Digests of scores, places and predictions of eleven samples about a photograph."""
     environment = {**os.environ, **(OLD if old else {}), "OMP_NUM_THREADS": str(threads)}
     photo = str(ROOT / "examples" / "photos" / "coffee.jpg")
-    command = [sys.executable, "-c", CHILD, MODEL, photo, tiles, way, attribution]
+    command = [sys.executable, "-c", CHILD, model, photo, tiles, way, attribution]
     done = subprocess.run(
         command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
     return done.stdout.split()
 
 
-@pytest.fixture(autouse=True)
-def weights() -> None:
-    if not weights_file(card(MODEL)).exists():
-        pytest.skip("weights are not here")
-
-
-def same_everywhere(attribution: str) -> None:
-    plain = said("narrow", "native", attribution, old=False, threads=1)
+def same_everywhere(attribution: str, model: str) -> None:
+    plain = said("native", attribution, model=model, old=False)
     assert len(plain) == 3
-    assert said("narrow", "native", attribution, old=True, threads=1) == plain
-    assert said("wide", "native", attribution, old=False, threads=2) == plain
+    assert said("native", attribution, model=model, old=True) == plain
+    wide = said("native", attribution, model=model, tiles="wide", old=False, threads=2)
+    assert wide == plain
 
 
 def test_scores_have_the_same_bits_whatever_computes_them() -> None:
-    same_everywhere("grad_cam")
+    same_everywhere("gradient", "digits-tiny")
+
+
+@pytest.fixture
+def photographs() -> str:
+    if not weights_file(card("efficientnet-lite0")).exists():
+        pytest.skip("weights are not here")
+    return "efficientnet-lite0"
 
 
 @pytest.mark.slow
@@ -81,6 +84,7 @@ def test_scores_have_the_same_bits_whatever_computes_them() -> None:
     "attribution",
     [
         "gradient",
+        "grad_cam",
         "input_x_gradient",
         "integrated_gradients",
         "smoothgrad",
@@ -90,12 +94,12 @@ def test_scores_have_the_same_bits_whatever_computes_them() -> None:
         "occlusion",
     ],
 )
-def test_so_have_those_of_other_maps(attribution: str) -> None:
-    same_everywhere(attribution)
+def test_so_have_those_of_a_network_for_photographs(attribution: str, photographs: str) -> None:
+    same_everywhere(attribution, photographs)
 
 
 @pytest.mark.slow
-def test_layers_have_other_bits_on_older_instructions() -> None:
+def test_layers_have_other_bits_on_older_instructions(photographs: str) -> None:
     """Or the tests above would see nothing."""
-    new, old = (said("narrow", "layers", "gradient", old, threads=1) for old in (False, True))
+    new, old = (said("layers", "gradient", model=photographs, old=old) for old in (False, True))
     assert new[0] != old[0]
