@@ -255,8 +255,7 @@ the rounds.
   numbers of pictures in a pass; its default is all samples in one.
 - **(e) a plain loop,** as in the code that the authors of SmoothGrad released: one noisy picture
   after another.
-- **(f) oneDNN's convolutions alone,** of a gradient in the card's lanes, there and back, on the
-  tensors that they had: what PyTorch's own library would take if all else were free.
+- **(f) oneDNN's convolutions alone,** of a gradient in the card's lanes, on the tensors they had.
 
 ## Goals
 
@@ -277,11 +276,10 @@ Taken: folding, channels-last, the allocator, turned kernels, zeros at borders w
 convolution, convolution and kink at once, a few pictures at a time: all as machine code of our own
 ([why and how](decisions.md#networks-and-pictures)), which a picture of its own checks at every load
 against the layers. bfloat16 runs in steps of oneDNN where the processor has instructions for it.
-Lanes and low precision are options of a request, which the document names. Compiled graphs need a
-C++ compiler and half a minute for each network, precision and number of lanes.
+Lanes and low precision are options of a request. Compiled graphs need a C++ compiler and minutes.
 
 How near each comes to what we run: cosine of the cells' scores, share of the votes that are the
-same, and whether every bit is. The last rows are the declared precisions, by base map.
+same, and whether every bit is. The last rows are the declared precisions.
 
 {near}
 
