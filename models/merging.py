@@ -84,7 +84,7 @@ def _linear(module: nn.Module) -> None:
     """Let native code compute linear layers too."""
     for parent in list(module.modules()):
         for name, layer in parent.named_children():
-            if isinstance(layer, nn.Linear) and suits(layer.weight):
+            if type(layer) is nn.Linear and suits(layer.weight):
                 setattr(parent, name, NativeLinear(layer))
 
 

@@ -6,6 +6,7 @@ each other, one value to one value, until one is left: an order that is the same
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,8 @@ from torch import Tensor
 def added(values: Tensor, dim: int) -> Tensor:
     """Return the sum along a dimension, which goes.
 
-    Where the number of values is odd, the last waits until the others are one.
+    Where the number of values is odd, the last waits until the others are one; of several that
+    wait, the first to wait comes first.
     """
     left: list[Tensor] = []
     while (size := values.shape[dim]) > 1:
@@ -48,9 +50,11 @@ def enlarged(planes: Tensor, sides: tuple[int, int]) -> Tensor:
 @lru_cache(maxsize=64)
 def _between(few: int, many: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """For each of many places: the two of few that it lies between, and the share of the upper."""
-    places = (torch.arange(many, dtype=torch.float64) + 0.5) * few / many - 0.5
-    places = places.clamp(min=0)
-    lower = places.long()
-    upper = (lower + 1).clamp(max=few - 1)
-    share = (places - lower).float()
-    return lower.to(device), upper.to(device), share.to(device)
+    places = np.maximum((np.arange(many) + 0.5) * few / many - 0.5, 0)
+    lower = places.astype(np.int64)
+    upper = np.minimum(lower + 1, few - 1)
+    share = (places - lower).astype(np.float32)
+    # What is kept here must serve gradients too, whoever asks first.
+    with torch.inference_mode(False):
+        first, second, third = (torch.from_numpy(each) for each in (lower, upper, share))
+        return first.to(device), second.to(device), third.to(device)

@@ -2,8 +2,9 @@
 
 `windows` says which pixels a convolution reads for which of its outputs, there and back. `emitting`
 writes loops, `tiles` what is computed in registers, `convolving` the loops around it, and
-`compiling` has LLVM make machine code of it. `kernel` is one convolution of a network, and
-`chains` several in a row, as PyTorch sees them: begin there.
+`compiling` has LLVM make machine code of it. `kernel` is one convolution in one direction, `link`
+there and back, `way` how pictures of one size go through several, `ends` a linear layer. `chain` is
+what PyTorch sees of them: begin there.
 
 Every output is a bias, to which products are added in a fixed order, each by one fused operation
 with one rounding. So a value depends on the picture and on the weights alone: not on the batch, the

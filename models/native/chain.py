@@ -15,7 +15,7 @@ from models.native.compiling import usual
 from models.native.convolving import Shape
 from models.native.link import Link
 from models.native.way import Way
-from models.steps import NONE, Chain, Step
+from models.steps import Chain, Step
 
 
 class NativeChain(Chain):
@@ -27,7 +27,13 @@ class NativeChain(Chain):
         self._ways: dict[tuple[int, int], Way] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """See `Chain.forward`."""
+        """See `Chain.forward`. Raises ValueError for what the first step cannot take: native code
+        would read whatever lies there."""
+        first = self._links[0]
+        given = (x.device.type, x.dtype, x.dim(), *x.shape[1:2])
+        wanted = ("cpu", first.step.weight.dtype, 4, first.ahead.depth)
+        if given != wanted:
+            raise ValueError(f"pictures are {given}; device, type, sides, channels: {wanted}")
         plane = x.shape[2], x.shape[3]
         if plane not in self._ways:
             self._ways[plane] = Way(self._links, plane)
@@ -40,7 +46,7 @@ class _Through(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, way: Way) -> Tensor:
         dtype, x = x.dtype, x.float().contiguous(memory_format=torch.channels_last)
         y = _pictures(len(x), way.links[-1].ahead.width, way.plane)
-        bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8)
+        bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8, device="cpu")
         spare = way.spare()
         for part in way.parts(len(x)):
             places = pairwise(way.places(_address(x, part), _address(y, part), spare))
@@ -50,7 +56,7 @@ class _Through(torch.autograd.Function):
             ):
                 call(before, after, kept)
         ctx.way, ctx.bits, ctx.plane = way, bits, x.shape[2:]
-        ctx.save_for_backward(y if way.links[-1].step.kink is not NONE else None)
+        ctx.save_for_backward(y if way.links[-1].kinked else None)
         return y.to(dtype)
 
     @staticmethod
@@ -77,7 +83,9 @@ class _Through(torch.autograd.Function):
 
 
 def _pictures(many: int, channels: int, plane: Sequence[int]) -> Tensor:
-    return torch.empty((many, channels, *plane), memory_format=torch.channels_last)
+    shape = many, channels, *plane
+    lay = torch.channels_last
+    return torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=lay)
 
 
 def _address(pictures: Tensor, part: slice) -> int:
@@ -91,8 +99,8 @@ def _slowly(way: Way, slopes: Tensor, bits: Tensor, plane: Sequence[int]) -> Ten
     shapes = [plane, *((high.outs, wide.outs) for high, wide in way.sides)]
     for number in reversed(range(len(way.links))):
         link = way.links[number]
-        if link.step.kink is not NONE:
-            slopes = slopes * way.steep(bits, number, len(slopes)).to(slopes.dtype)
+        if link.kinked:
+            slopes = torch.where(way.steep(bits, number, len(slopes)), slopes, 0)
         shape = (len(slopes), link.back.width, *shapes[number])
         slopes = link.step.slopes(slopes, torch.Size(shape))
     return slopes

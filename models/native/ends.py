@@ -17,6 +17,6 @@ class NativeLinear(nn.Module):
         self.chain = NativeChain([Step(made)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n, features) to (n, outputs)."""
-        y: Tensor = self.chain(x[:, :, None, None])
-        return y.flatten(1)
+        """Map (…, features) to (…, outputs)."""
+        y: Tensor = self.chain(x.reshape(-1, x.shape[-1], 1, 1))
+        return y.reshape(*x.shape[:-1], y.shape[1])

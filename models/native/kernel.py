@@ -62,7 +62,7 @@ def kernel(weight: Tensor, bias: Tensor | None, groups: int, shape: Shape) -> Ke
     outs, ins, high, wide = weight.shape
     rows = weight.detach().float().permute(2, 3, 1, 0).reshape(high * wide, ins, outs)
     missing = (0, -outs % LEAST)
-    about = torch.zeros(outs) if bias is None else bias.detach().float()
+    about = rows.new_zeros(outs) if bias is None else bias.detach().float()
     rows, about = (nn.functional.pad(each, missing).contiguous() for each in (rows, about))
     dense = groups == 1
     return Kernel(

@@ -9,7 +9,7 @@ from models.native.compiling import available
 from models.native.convolving import Shape
 from models.native.kernel import PRECISIONS, kernel
 from models.native.windows import Side, Sides
-from models.steps import NONE, Step, turned
+from models.steps import Step, turned
 
 # What oneDNN calls the kinks, and what they are called here.
 ENDINGS = {"none": "none", "relu": "relu", "hardtanh": "relu6"}
@@ -28,12 +28,17 @@ class Link:
         self.ahead = kernel(weight, step.bias, groups, shape)
         self.back = kernel(turned(weight, groups), None, groups, shape)
         self.ending = ENDINGS[step.kink.name]
-        # What becomes of slopes that are led back to this step, and bytes of bits for each pixel.
-        self.masking = "none" if step.kink is NONE else "masked"
-        self.bytes = 0 if step.kink is NONE else -(-self.ahead.width // 8)
+        # Whether there is a kink at all; what becomes of slopes that are led back to it; bytes of
+        # its bits for each pixel.
+        self.kinked = self.ending != "none"
+        self.masking = "masked" if self.kinked else "none"
+        self.bytes = -(-self.ahead.width // 8) if self.kinked else 0
 
     def sides(self, plane: tuple[int, int]) -> Sides:
-        """The sides of planes of this height and width."""
+        """The sides of planes of this height and width.
+
+        Raises ValueError where they are smaller than the kernel.
+        """
         high, wide = self._sides(plane)
         return high, wide
 
@@ -42,13 +47,14 @@ class Link:
         about = zip(plane, self._taps, self._empty, zeros, strides, spreads, strict=True)
         for size, taps, empty, around, stride, spread in about:
             outs = (size + 2 * around - spread * (taps + empty - 1) - 1) // stride + 1
+            if outs < 1:
+                raise ValueError(f"a side is {size} pixels; the kernel needs more, zeros included")
             yield Side(size, outs, taps, stride, around - spread * empty, spread)
 
 
 def _empty(weight: Tensor, dim: int) -> int:
     """How many rows of zeros a kernel begins with, along one side: they need not be computed."""
-    others = [each for each in range(4) if each != dim]
-    rows = weight.abs().amax(others) > 0
+    rows = (weight != 0).transpose(0, dim).flatten(1).any(1)
     return int(rows.int().argmax()) if rows.any() else 0
 
 

@@ -44,10 +44,10 @@ class Way:
 
     def _back(self, pictures: int) -> list[Call]:
         """What leads their slopes back through each step and through the kink before it."""
-        endings = ["none", *(link.masking for link in self.links)]
+        endings = ["none", *(link.masking for link in self.links[:-1])]
         return [
             link.back.call(ending, pictures, (high.back(), wide.back()))
-            for link, (high, wide), ending in zip(self.links, self.sides, endings, strict=False)
+            for link, (high, wide), ending in zip(self.links, self.sides, endings, strict=True)
         ]
 
     def parts(self, pictures: int) -> Iterator[slice]:
@@ -57,7 +57,7 @@ class Way:
 
     def spare(self) -> Tensor:
         """Room for what lies between steps: one is read while the other is written."""
-        return torch.empty(2, self.together * self._between)
+        return torch.empty(2, self.together * self._between, dtype=torch.float32, device="cpu")
 
     def places(self, first: int, last: int, spare: Tensor) -> list[int]:
         """The addresses of values before the first step, between steps and behind the last."""
@@ -71,12 +71,14 @@ class Way:
         return [start + (part.stop - part.start) * each for each in self.starts[:-1]]
 
     def steep(self, kept: Tensor, step: int, pictures: int) -> Tensor:
-        """The slopes of a step's kink, 0 or 1, (n, channels, h, w), read from its bits."""
+        """Where the slope of a step's kink is 1, (n, channels, h, w), read from its bits."""
         width, (high, wide) = self.links[step].ahead.width, self.sides[step]
-        found = []
+        found = [np.zeros((0, high.outs, wide.outs, width), np.uint8)]
         for part in self.parts(pictures):
             many = part.stop - part.start
-            ends = [part.start * self.starts[-1] + many * each for each in self.starts[step:][:2]]
+            ends = [
+                part.start * self.starts[-1] + many * each for each in self.starts[step : step + 2]
+            ]
             bits = np.unpackbits(kept[slice(*ends)].numpy(), bitorder="little")
             found.append(bits.reshape(many, high.outs, wide.outs, -1)[..., :width])
-        return torch.from_numpy(np.concatenate(found)).permute(0, 3, 1, 2).float()
+        return torch.from_numpy(np.concatenate(found)).permute(0, 3, 1, 2).bool()

@@ -7,7 +7,7 @@ turned, and `apart` is the stride of the convolution that is led back.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ class Windows:
         return where[0], len(self.blocks) - 1, where[1], where[2]
 
 
-@cache
+@lru_cache(maxsize=4096)
 def windows(pictures: int, sides: Sides, channels: int) -> Windows:
     """Return the windows of so many pictures of so many channels."""
     high, wide = sides

@@ -30,6 +30,8 @@ def test_halves_are_added_to_each_other_and_what_is_odd_comes_last() -> None:
     assert added(torch.tensor([big, -big, one, one]), 0) == 1
     assert added(torch.tensor([big, -big, one]), 0) == 1
     assert added(torch.tensor([one, big, -big]), 0) == 0
+    # Of seven and of the three that are left the last wait: 1, which waited first, meets −2^24 + 2^24.
+    assert added(torch.tensor([big, 0, -big, 0, 0, 0, one]), 0) == 0
 
 
 def test_a_mean_can_be_differentiated() -> None:
@@ -51,3 +53,18 @@ def test_enlarged_as_by_torch_and_nowhere_negative(
     wanted = torch.nn.functional.interpolate(planes[:, None], many, mode="bilinear")[:, 0]
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
     assert (found >= 0).all() and not found[0].any()
+
+
+def test_shares_are_those_of_exact_numbers_rounded_once() -> None:
+    step = Fraction(7, 224)
+    rising = enlarged(torch.arange(7.0).view(1, 7, 1), (224, 1)).flatten()
+    places = [min(max((Fraction(2 * n + 1, 2)) * step - Fraction(1, 2), 0), 6) for n in range(224)]
+    assert rising.tolist() == [float(place) for place in places], "sixty-fourths are exact"
+
+
+def test_what_inference_asked_for_first_serves_gradients_too() -> None:
+    with torch.inference_mode():
+        enlarged(torch.ones(1, 3, 3), (13, 17))
+    planes = torch.ones(1, 3, 3, requires_grad=True)
+    (slopes,) = torch.autograd.grad(enlarged(planes, (13, 17)).sum(), planes)
+    assert float(slopes.sum()) == pytest.approx(13 * 17)
