@@ -76,9 +76,8 @@ class Way:
         found = [np.zeros((0, high.outs, wide.outs, width), np.uint8)]
         for part in self.parts(pictures):
             many = part.stop - part.start
-            ends = [
-                part.start * self.starts[-1] + many * each for each in self.starts[step : step + 2]
-            ]
+            first, last = self.starts[step : step + 2]
+            ends = (part.start * self.starts[-1] + many * each for each in (first, last))
             bits = np.unpackbits(kept[slice(*ends)].numpy(), bitorder="little")
             found.append(bits.reshape(many, high.outs, wide.outs, -1)[..., :width])
         return torch.from_numpy(np.concatenate(found)).permute(0, 3, 1, 2).bool()

@@ -2,7 +2,6 @@
 
 import ctypes
 import mmap
-from copy import deepcopy
 from fractions import Fraction
 
 import numpy as np
@@ -16,9 +15,8 @@ from models.native.chain import NativeChain
 from models.native.compiling import NARROW, WIDE, available
 from models.native.convolving import Shape
 from models.native.ends import NativeLinear
-from models.native.link import Link, fits
+from models.native.link import fits
 from models.native.way import Way
-from models.native.windows import windows
 from models.steps import KINKS, NONE, Step
 from tests.models.convolutions import ACTS, Case, cases
 
@@ -284,109 +282,3 @@ def test_slopes_that_come_from_outside_are_not_written_over(case: Case) -> None:
     other, weight = torch.zeros_like(values).requires_grad_(), torch.full_like(values, 2)
     _, slopes = torch.autograd.grad(((values + other) * weight).sum(), (pixels, other))
     assert torch.equal(slopes, weight)
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("channels", [(8, 1, 1), (1, 3, 17)])
-def test_small_blocks_change_nothing(
-    channels: tuple[int, int, int], stride: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Runs are cut into pieces of twelve outputs."""
-    case = Case((3, 2), stride, 1, 1, channels, "relu", True, 3, 5)
-    monkeypatch.setattr("models.native.windows.CACHED", 1)
-    windows.cache_clear()
-    pixels = case.whole(3, channels[0] * channels[1], 31, 39)
-    seen = [traced(each, pixels) for each in both(case)]
-    windows.cache_clear()
-    assert all(torch.equal(mine, its) for mine, its in zip(*seen, strict=True))
-
-
-def both(case: Case) -> tuple[nn.Module, nn.Module]:
-    return chain(case, NARROW), nn.Sequential(case.layer(), ACTS[case.act]())
-
-
-def traced(module: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    given_ = pixels.detach().requires_grad_()
-    values = module(given_)
-    (slopes,) = torch.autograd.grad(values.square().sum(), given_)
-    return values, slopes
-
-
-def test_pictures_of_any_size_and_layout() -> None:
-    case = Case((3, 3), 2, 1, 1, (1, 3, 8), "relu", True, 2, 5)
-    mine, its = both(case)
-    for high, wide in ((11, 9), (9, 11), (4, 7), (11, 9)):
-        whole = case.whole(2, 3, high, 2 * wide)
-        left = whole[..., :wide]
-        for pixels in (left, whole[..., ::2], left[:1].expand(2, -1, -1, -1), left[:0]):
-            seen = traced(mine, pixels), traced(its, pixels)
-            assert all(torch.equal(a, b) for a, b in zip(*seen, strict=True))
-
-
-@pytest.mark.parametrize("shape", [(2, 8), (0, 8), (8,), (2, 3, 8)])
-def test_a_linear_layer_takes_what_a_linear_layer_takes(shape: tuple[int, ...]) -> None:
-    layer = nn.Linear(8, 3).requires_grad_(False)
-    x = torch.ones(shape)
-    torch.testing.assert_close(NativeLinear(layer)(x), layer(x))
-
-
-def test_room_between_steps_is_that_of_the_widest() -> None:
-    pairs = ((3, 40), (40, 5), (5, 16))
-    steps = [Step(nn.Conv2d(*pair, 1).requires_grad_(False)) for pair in pairs]
-    way = Way(NativeChain(steps)._links, (11, 9))
-    assert way.spare().shape == (2, way.together * 11 * 9 * 40)
-
-
-@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16])
-def test_the_default_type_is_not_ours(default: torch.dtype) -> None:
-    case = Case((3, 3), 1, 1, 1, (1, 8, 8), "relu", False, 2, 5)
-    wanted = traced(both(case)[1], case.input())
-    torch.set_default_dtype(default)
-    try:
-        found = traced(chain(case, NARROW), case.input())
-    finally:
-        torch.set_default_dtype(torch.float32)
-    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
-
-
-def test_what_the_first_step_cannot_take_is_refused() -> None:
-    made = NativeChain([Step(nn.Conv2d(8, 8, 3).requires_grad_(False))])
-    for wrong in (
-        torch.zeros(4, 1, 9, 9),
-        torch.zeros(8, 9, 9),
-        torch.zeros(1, 8, 9, 9, dtype=torch.float64),
-        torch.zeros(1, 8, 9, 9, device="meta"),
-    ):
-        with pytest.raises(ValueError, match="pictures are"):
-            made(wrong)
-    with pytest.raises(ValueError, match="a side is 2 pixels"):
-        made(torch.zeros(1, 8, 9, 2))
-
-
-def test_a_copy_can_be_differentiated_twice() -> None:
-    case = Case((3, 3), 1, 1, 1, (1, 8, 8), "relu", True, 2, 5)
-    steps = [Step(case.layer()), Step(case.layer(), KINKS[nn.ReLU])]
-    pixels = case.input().requires_grad_()
-    seen = []
-    for module in (NativeChain(steps), deepcopy(NativeChain(steps))):
-        seen += torch.autograd.grad(module(pixels).square().sum(), pixels, create_graph=True)
-    assert torch.equal(*seen)
-
-
-def test_behind_a_flat_kink_nothing_is_left_of_any_slope() -> None:
-    layer = nn.Conv2d(8, 8, 1, groups=8, bias=False).requires_grad_(False)
-    layer.weight.fill_(1)
-    made = NativeChain([Step(layer, KINKS[nn.ReLU])])
-    pixels = torch.tensor([-1.0, 2, -1, 2, -1, 2, 2, 2]).view(1, 8, 1, 1).requires_grad_()
-    slopes = torch.tensor([torch.inf, 1, torch.nan, 1, -torch.inf, 1, 1, 1]).view(1, 8, 1, 1)
-    for slowly in (False, True):
-        (found,) = torch.autograd.grad(made(pixels), pixels, slopes, create_graph=slowly)
-        assert found.flatten().tolist() == [0, 1, 0, 1, 0, 1, 1, 1]
-
-
-def test_rows_of_zeros_are_left_out_and_what_is_no_number_is_no_zero() -> None:
-    layer = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False).requires_grad_(False)
-    layer.weight[:, :, 0] = 0
-    assert Link(Step(layer), NARROW).ahead.taps == 6
-    layer.weight[3, 0, 0, 0] = torch.nan
-    assert Link(Step(layer), NARROW).ahead.taps == 9

@@ -30,7 +30,7 @@ def test_halves_are_added_to_each_other_and_what_is_odd_comes_last() -> None:
     assert added(torch.tensor([big, -big, one, one]), 0) == 1
     assert added(torch.tensor([big, -big, one]), 0) == 1
     assert added(torch.tensor([one, big, -big]), 0) == 0
-    # Of seven and of the three that are left the last wait: 1, which waited first, meets −2^24 + 2^24.
+    # Of seven and of three the last waits: 1, which waited first, is added first.
     assert added(torch.tensor([big, 0, -big, 0, 0, 0, one]), 0) == 0
 
 
