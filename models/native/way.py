@@ -1,5 +1,6 @@
 """How pictures of one size go through a chain: the calls, and where values and bits lie."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
@@ -14,6 +15,7 @@ from models.native.windows import Sides
 
 # Bytes of the largest values behind a step, of the pictures that go together.
 HELD = 1 << 19
+_own = threading.local()
 
 
 class Way:
@@ -56,8 +58,9 @@ class Way:
             yield slice(start, min(start + self.together, pictures))
 
     def spare(self) -> Tensor:
-        """Room for what lies between steps: one is read while the other is written."""
-        return torch.empty(2, self.together * self._between, dtype=torch.float32, device="cpu")
+        """Room for what lies between steps: one row is read while the other is written."""
+        size = self.together * self._between
+        return _room(2 * size)[: 2 * size].view(2, size)
 
     def places(self, first: int, last: int, spare: Tensor) -> list[int]:
         """The addresses of values before the first step, between steps and behind the last."""
@@ -81,3 +84,12 @@ class Way:
             bits = np.unpackbits(kept[slice(*ends)].numpy(), bitorder="little")
             found.append(bits.reshape(many, high.outs, wide.outs, -1)[..., :width])
         return torch.from_numpy(np.concatenate(found)).permute(0, 3, 1, 2).bool()
+
+
+def _room(values: int) -> Tensor:
+    """At least so many float32 of this thread's own, which all its chains use one after another:
+    they stay in the caches."""
+    room: Tensor | None = getattr(_own, "room", None)
+    if room is None or len(room) < values:
+        room = _own.room = torch.empty(values, dtype=torch.float32, device="cpu")
+    return room
