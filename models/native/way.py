@@ -13,7 +13,8 @@ from models.native.kernel import Call
 from models.native.link import Link
 from models.native.windows import Sides
 
-# Bytes of the largest values behind a step, of the pictures that go together.
+# Bytes of the largest values behind a step, of the pictures that go together; as many as of its
+# kernel where that is larger, which every group of pictures reads anew.
 HELD = 1 << 19
 _own = threading.local()
 
@@ -34,7 +35,8 @@ class Way:
         pixels = [high.outs * wide.outs for high, wide in self.sides]
         values = [n * link.ahead.width for n, link in zip(pixels, links, strict=True)]
         self._between = max(values[:-1], default=0)
-        self.together = max(1, HELD // (4 * max(values)))
+        kernels = [link.ahead.packed.numel() for link in links]
+        self.together = max(1, max(HELD, 4 * max(kernels)) // (4 * max(values)))
         bits = [n * link.bytes for n, link in zip(pixels, links, strict=True)]
         self.starts = [0, *accumulate(bits)]
         self.ahead, self.back = cache(self._ahead), cache(self._back)
