@@ -42,6 +42,16 @@ class Case:
         pixels = self.whole(self.pictures, self.channels[0] * self.channels[1], 11, 9)
         return pixels.contiguous(memory_format=torch.channels_last)
 
+    def derivatives(self, module: nn.Module) -> tuple[Tensor, ...]:
+        """Values, slopes that can be differentiated, slopes that cannot, and slopes of slopes."""
+        pixels = self.input().requires_grad_()
+        values = module(pixels)
+        weight = self.whole(*values.shape).requires_grad_()
+        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
+        (plain,) = torch.autograd.grad((weight * module(pixels)).sum(), pixels)
+        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
+        return values, slopes, plain, again
+
 
 cases = st.builds(
     Case,

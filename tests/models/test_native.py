@@ -60,17 +60,9 @@ def chain(case: Case, shape: Shape) -> NativeChain:
 def test_values_slopes_and_slopes_of_slopes_are_those_of_the_layers(
     case: Case, shape: Shape
 ) -> None:
-    seen: list[tuple[Tensor, ...]] = []
-    for module in (chain(case, shape), nn.Sequential(case.layer(), ACTS[case.act]())):
-        pixels = case.input().requires_grad_()
-        values = module(pixels)
-        weight = case.whole(*values.shape).requires_grad_()
-        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
-        (plain,) = torch.autograd.grad((weight * module(pixels)).sum(), pixels)
-        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
-        seen.append((values, slopes, plain, again))
-    for mine, its in zip(*seen, strict=True):
-        assert torch.equal(mine, its)
+    both = chain(case, shape), nn.Sequential(case.layer(), ACTS[case.act]())
+    seen = [case.derivatives(module) for module in both]
+    assert all(torch.equal(mine, its) for mine, its in zip(*seen, strict=True))
 
 
 def fine(case: Case) -> Tensor:

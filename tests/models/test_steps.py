@@ -27,17 +27,8 @@ def both(case: Case) -> tuple[nn.Module, nn.Module]:
 
 @given(case=cases)
 def test_values_slopes_and_slopes_of_slopes_are_those_of_the_layers(case: Case) -> None:
-    seen: list[tuple[Tensor, ...]] = []
-    for module in both(case):
-        pixels = case.input().requires_grad_()
-        values = module(pixels)
-        weight = case.whole(*values.shape).requires_grad_()
-        (slopes,) = torch.autograd.grad((weight * values).sum(), pixels, create_graph=True)
-        (plain,) = torch.autograd.grad((weight * module(pixels)).sum(), pixels)
-        (again,) = torch.autograd.grad(slopes.square().sum(), weight)
-        seen.append((values, slopes, plain, again))
-    for mine, its in zip(*seen, strict=True):
-        assert torch.equal(mine, its)
+    seen = [case.derivatives(module) for module in both(case)]
+    assert all(torch.equal(mine, its) for mine, its in zip(*seen, strict=True))
 
 
 @given(case=cases)
