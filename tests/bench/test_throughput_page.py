@@ -32,9 +32,13 @@ def test_what_the_page_says_in_words() -> None:
         assert FIRST.rate("captum all") < FIRST.rate(FIRST.best_captum)
     for name in ("shipped", "channels-last", "folded"):
         assert FIRST.ratio(name, "bare gradient").middle < 1
-    assert FIRST.ratio("bfloat16", "bare gradient").middle > 1.2
+    # The page says which: quick by instructions of the processor, slower without.
+    low = FIRST.ratio("bfloat16", "bare gradient").middle
+    assert low > 1.2 if FIRST.has("convolutions bfloat16") else low < 1
+    assert FIRST.ratio("steps", "bare gradient").middle < 1
     if FIRST.has("float16"):
-        assert FIRST.ratio("float16", "bare gradient").middle < 0.2, "no instructions for it here"
+        # Native code rounds to it; layer by layer it ran at a twentieth of float32.
+        assert 0.5 < FIRST.ratio("float16", "bare gradient").middle < 1
     near = {row["arm"]: row for row in FIRST.record["precisions"]}
     assert near["bfloat16 grad_cam"]["equal_votes"] > near["bfloat16 gradient"]["equal_votes"] > 0.8
     peaks = {
