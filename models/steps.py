@@ -60,8 +60,13 @@ def can(layer: nn.Conv2d) -> bool:
     known = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     if not known or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    low = layer.weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return plain(layer) and (low or layer.weight.dtype == torch.float32)
+    known_type = layer.weight.dtype == torch.float32 or instructed(layer.weight)
+    return plain(layer) and known_type
+
+
+def instructed(weight: Tensor) -> bool:
+    """Whether weights are bfloat16 and the processor has instructions for it."""
+    return weight.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Step(nn.Module):

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 
 from models.native.compiling import available
 from models.native.convolving import Shape
 from models.native.kernel import PRECISIONS, kernel
 from models.native.windows import Side, Sides
-from models.steps import Step, turned
+from models.steps import Step, instructed, turned
 
 # What oneDNN calls the kinks, and what they are called here.
 ENDINGS = {"none": "none", "relu": "relu", "hardtanh": "relu6"}
@@ -68,5 +67,4 @@ def fits(layer: nn.Conv2d) -> bool:
 def suits(weight: Tensor) -> bool:
     """Whether native code is the way for such weights here: where oneDNN has instructions for
     bfloat16, it is quicker."""
-    quick = weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return available() and weight.dtype in PRECISIONS and not quick
+    return available() and weight.dtype in PRECISIONS and not instructed(weight)
