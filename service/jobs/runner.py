@@ -49,9 +49,11 @@ class Runner:
         self._turning: asyncio.Task[None] | None = None
         self._purge_due = 0.0
         self._closed = asyncio.Event()
+        self._over = False
 
     def start(self) -> None:
         """Claim jobs from now on."""
+        self._over = False
         self._closed.clear()
         self._turning = asyncio.create_task(self._turn_forever())
 
@@ -69,6 +71,7 @@ class Runner:
         waiting = [running.outcome for running in self._all()]
         if waiting and seconds:
             await asyncio.wait(waiting, timeout=seconds)
+        self._over = True
         for running in self._all():
             await self.keep(running)
         await asyncio.gather(*(self._set_aside(r) for r in self._all()))
@@ -202,7 +205,7 @@ class Runner:
     async def _run(self, running: Running) -> None:
         logs.begin_job(running.id)
         try:
-            await self._work.run(running)
+            await (self._pass_on(running) if self._over else self._work.run(running))
         except asyncio.CancelledError:
             running.settle(SetAside(running.id))
             raise
@@ -210,6 +213,16 @@ class Runner:
             if self._running.get(running.id) is running:
                 del self._running[running.id]
             running.ring()
+
+    async def _pass_on(self, running: Running) -> None:
+        """Put a job that came when work here was over into the store, for whoever comes next."""
+        try:
+            if not running.kept:
+                await self._store.do(jobs.accept, records.write(running.record), time.time())
+                running.kept = True
+            running.settle(SetAside(running.id))
+        except SQLAlchemyError as error:
+            running.settle(error)
 
     async def _set_aside(self, running: Running) -> None:
         """End the work here and leave the job to whoever comes next."""

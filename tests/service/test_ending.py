@@ -40,6 +40,22 @@ def test_a_request_waiting_when_the_server_ends_is_told_where_its_job_is(
     assert [job["state"] for job in told] == ["queued", "queued"]
 
 
+def test_a_request_that_was_still_arriving_when_the_server_ended_is_told_the_same(
+    tell: Any, paced: Any, parse_events: Any
+) -> None:
+    async def story(caller: Caller) -> Any:
+        await caller.service.runner.stop()
+        await caller.service.pool.stop()
+        waiting, watching = await caller.certify(), await caller.certify(STREAM)
+        [(name, told)] = parse_events(watching.text)
+        where = waiting.headers["location"], f"/v1/jobs/{told['id']}"
+        return waiting.status_code, name, [await caller.job(each) for each in where]
+
+    status, name, kept = tell(story)
+    assert (status, name, paced.spans) == (202, "job", [])
+    assert [(job["state"], job["drawn"]) for job in kept] == [("queued", 0)] * 2
+
+
 def test_a_stream_ends_with_its_job_which_another_server_brings_to_the_same_document(
     paced: Any, pool: Any, settings: Settings, picture: bytes, parse_events: Any
 ) -> None:

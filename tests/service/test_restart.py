@@ -62,7 +62,9 @@ def ask(
     )
 
 
-def test_a_rolling_restart_loses_nothing(house: House, parse_events: Any) -> None:
+def test_a_rolling_restart_loses_nothing(
+    house: House, parse_events: Any, request: pytest.FixtureRequest
+) -> None:
     """A second server over the same store, then SIGTERM to the first: jobs go on in the second, and
     a request that only waits or watches is told where its job is."""
     house.settings = {"AFFIDAVIT_DRAIN_SECONDS": "0.2"}
@@ -72,6 +74,7 @@ def test_a_rolling_restart_loses_nothing(house: House, parse_events: Any) -> Non
         house.submit()
     waited(lambda: house.progress() > 0)
     second = House(house.folder, None, house.picture)
+    request.addfinalizer(second.close)
     second.start()
     waited(lambda: readiness(second) == 200)
     with ThreadPoolExecutor() as threads:
@@ -96,6 +99,6 @@ def test_a_rolling_restart_loses_nothing(house: House, parse_events: Any) -> Non
         second.asked["watching"] = WATCHING
         second.accepted["watching"] = f"/v1/jobs/{told['id']}"
     else:
-        assert name == "result" and told["samples"] == WATCHING["samples"]
+        assert name == "result", told
+        assert told["samples"] == WATCHING["samples"]
     assert judge(second) == len(second.asked) >= 2
-    second.close()
