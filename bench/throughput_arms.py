@@ -157,6 +157,7 @@ def _levers(subject: Subject) -> Iterator[Arm]:
     """Gradients of pictures whose noise was made beforehand, one thing changed at a time."""
     network, shipped, lanes = subject.network, subject.shipped, subject.plan.recipe.lanes
     spread = deepcopy(shipped).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    low = subject.sampler.at("bfloat16")
     variants = {
         "shipped": other(network, nn.Sequential(Contiguous(), shipped)),
         "channels-last": other(network, spread),
@@ -164,13 +165,16 @@ def _levers(subject: Subject) -> Iterator[Arm]:
         "layers": other(network, network.module),
         "turned": other(network, turned(network.module)),
         "steps": by_onednn(network),
-        "bfloat16": subject.sampler.at("bfloat16"),
+        "bfloat16": low,
+        "bfloat16 steps": by_onednn(low),
     }
+    if variants["bfloat16 steps"].merged is low.module:
+        del variants["bfloat16 steps"]  # oneDNN has none of this precision on this processor
     for name, variant in variants.items():
         yield _lever(subject, name, variant, lanes)
     for wide in sorted({8, 16, 32} - {lanes}):
         yield _lever(subject, f"{wide} lanes", network, wide)
-    yield _lever(subject, "bfloat16, 16 lanes", variants["bfloat16"], 16)
+    yield _lever(subject, "bfloat16, 16 lanes", low, 16)
     if subject.plan.model not in LARGE:
         yield replace(_lever(subject, "float16", network.at("float16"), lanes), most=1)
 

@@ -44,6 +44,7 @@ def main() -> None:
 def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
     from bench import throughput_arms
     from bench.throughput_agreement import levers, precisions
+    from models.native import matrices
 
     whole = chosen.what == "race" and chosen.allocator == "tuned"
     if chosen.what == "compiled":
@@ -57,6 +58,7 @@ def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
         "size": subject.plan.height,
         "lanes": subject.plan.recipe.lanes,
         "allocator": chosen.allocator,
+        "matrices": matrices.available(),
         "arms": race(raced, chosen.rounds),
         "agreement": [*levers(subject, raced)],
         "precisions": [*precisions(subject, chosen.brief)] if whole else [],

@@ -22,6 +22,7 @@ LEVERS = {
     "32 lanes": "… 32 lanes",
     "bfloat16": "… in bfloat16",
     "bfloat16, 16 lanes": "… in bfloat16, 16 lanes",
+    "bfloat16 steps": "… in bfloat16, in steps of oneDNN",
     "float16": "… in float16",
 }
 ARMS = {
@@ -140,9 +141,10 @@ def verdict(found: Ratio, goal: float) -> str:
 
 def bound(race: Race) -> str:
     """What the goals against Captum were set on, and what there is here."""
+    here = "such as this one" if race.record.get("matrices") else "which this one has not"
     says = (
-        "Goals (b) against (d) were set on another processor, with instructions for matrices "
-        "(AMX), where low precision was worth twice as much. "
+        "Goals (b) against (d) were set on a processor with instructions for matrices of bfloat16 "
+        f"(AMX), {here}. "
     )
     if race.has("convolutions"):
         alone = race.ratio("convolutions", race.best_captum)
@@ -275,8 +277,9 @@ what we run.
 Taken: folding, channels-last, the allocator, turned kernels, zeros at borders within the
 convolution, convolution and kink at once, a few pictures at a time: all as machine code of our own
 ([why and how](decisions.md#networks-and-pictures)), which a picture of its own checks at every load
-against the layers. bfloat16 runs in steps of oneDNN where the processor has instructions for it.
-Lanes and low precision are options of a request. Compiled graphs need a C++ compiler and minutes.
+against the layers. In bfloat16 it multiplies matrices by the processor's own instructions; where
+the processor has others for bfloat16 but none for matrices, steps of oneDNN run. Lanes and low
+precision are options of a request. Compiled graphs need a C++ compiler and minutes.
 
 How near each comes to what we run: cosine of the cells' scores, share of the votes that are the
 same, and whether every bit is. The last rows are the declared precisions.

@@ -79,8 +79,7 @@ class Network:
 
         The copy takes and gives float32: pictures, logits, and gradients of one in the other. What
         lies between is computed in the precision, backwards too; where a layer adds up in float32,
-        it rounds what it passes on. It is another function than the network in float32. On a
-        processor strided depthwise convolutions go backwards in float32 (`models.steps`). In tf32
+        it rounds what it passes on. It is another function than the network in float32. In tf32
         weights and activations stay float32, and the device rounds the factors of products; raises
         ValueError where it cannot.
         """

@@ -1,7 +1,7 @@
 """A network whose convolutions run in chains of steps, which take in kinks and zeros at borders.
 
 Chains are native code (`models.native`), or, where they cannot be and for bfloat16 where the
-processor has instructions for it, oneDNN's.
+processor has instructions for it but none for its matrices, oneDNN's.
 
 The names of layers stay; a chain stands where its first convolution stood, and what it has taken in
 is nn.Identity. The weights are those of the network itself; made anew are only the kernels that

@@ -44,8 +44,8 @@ class NativeChain(Chain):
 class _Through(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, way: Way) -> Tensor:
-        dtype, x = x.dtype, x.float().contiguous(memory_format=torch.channels_last)
-        y = _pictures(len(x), way.links[-1].ahead.width, way.plane)
+        dtype, x = x.dtype, x.to(way.held).contiguous(memory_format=torch.channels_last)
+        y = _pictures(way, len(x), way.links[-1].ahead.width, way.plane)
         bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8, device="cpu")
         spare = way.spare()
         for part in way.parts(len(x)):
@@ -64,8 +64,9 @@ class _Through(torch.autograd.Function):
         (slopes,), (y,), way = behind, ctx.saved_tensors, ctx.way
         if torch.is_grad_enabled():
             return _slowly(way, slopes, ctx.bits, ctx.plane), None
-        dtype, slopes = slopes.dtype, slopes.float().contiguous(memory_format=torch.channels_last)
-        found = _pictures(len(slopes), way.links[0].back.width, ctx.plane)
+        dtype, slopes = slopes.dtype, slopes.to(way.held)
+        slopes = slopes.contiguous(memory_format=torch.channels_last)
+        found = _pictures(way, len(slopes), way.links[0].back.width, ctx.plane)
         # Slopes that come from outside are not written over: others may hold them too.
         before_kink, spare = torch.empty_like(slopes[: way.together]), way.spare()
         for part in way.parts(len(slopes)):
@@ -82,10 +83,10 @@ class _Through(torch.autograd.Function):
         return found.to(dtype), None
 
 
-def _pictures(many: int, channels: int, plane: Sequence[int]) -> Tensor:
+def _pictures(way: Way, many: int, channels: int, plane: Sequence[int]) -> Tensor:
     shape = many, channels, *plane
     lay = torch.channels_last
-    return torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=lay)
+    return torch.empty(shape, dtype=way.held, device="cpu", memory_format=lay)
 
 
 def _address(pictures: Tensor, part: slice) -> int:

@@ -6,7 +6,7 @@ from functools import cache
 
 from llvmlite import binding, ir
 
-from models.native.convolving import GIVEN, Shape, convolution
+from models.native.convolving import Shape, convolution, given
 from models.native.emitting import INT
 from models.native.tiles import Task
 
@@ -34,7 +34,7 @@ def function(task: Task, shape: Shape) -> Function:
     module = ir.Module("convolutions")
     convolution(module, task, shape)
     engine = _engine(str(module))
-    types = [ctypes.c_int64 if each == INT else ctypes.c_void_p for each in GIVEN.values()]
+    types = [ctypes.c_int64 if each == INT else ctypes.c_void_p for each in given(task).values()]
     made: Function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(task.name))
     # The code lives as long as its engine does.
     made.engine = engine  # type: ignore[attr-defined]

@@ -4,31 +4,28 @@ A panel is the channels that a tile computes at once. Kernels lie panel by panel
 the last is eight channels wide, of which some may be missing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from models.native.emitting import BYTES, FLOATS, INT, INTS, At, Code, Int
-from models.native.tiles import LEAST, Size, Task, tile
+from models.native import matrices, tiles
+from models.native.emitting import INT, INTS, At, Code, Int
+from models.native.tiles import LEAST, Size, Task
 from models.native.windows import HEIGHTS, RUN, TAP
 
-# What a convolution is given: the arrays of `windows`; kernel and bias; values of a pixel of x and
-# of y, and taps of the kernel; pictures, outputs, and bits that kinks write and masks read.
-GIVEN: dict[str, ir.Type] = {
-    "blocks": INTS,
-    "block_count": INT,
-    "runs": INTS,
-    "taps": INTS,
-    "w": FLOATS,
-    "bias": FLOATS,
-    "depth": INT,
-    "width": INT,
-    "kernel": INT,
-    "x": FLOATS,
-    "y": FLOATS,
-    "bits": BYTES,
-}
+
+def given(task: Task) -> dict[str, ir.Type]:
+    """What a convolution is given.
+
+    The arrays of `windows`; values of a pixel of y, and taps of the kernel; kernel and bias; values
+    of a pixel of x; for matrices, what they need; pictures, outputs, and bits that kinks write and
+    masks read.
+    """
+    of_tiles = matrices.given(task) if task.product == "matrix" else task.given
+    own = {"blocks": INTS, "block_count": INT, "runs": INTS, "taps": INTS, "width": INT}
+    names = ("w", "bias", "depth", "together", "settings", "x", "y", "bits")
+    return {**own, "kernel": INT, **{name: of_tiles[name] for name in names if name in of_tiles}}
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,9 @@ class Shape:
 
     def sizes(self, product: str) -> list[Size]:
         """All tiles."""
-        if product == "dense":
+        if product == "matrix":
+            pairs = [(p, width) for width in self.panels for p in matrices.PIXELS]
+        elif product == "dense":
             pairs = [(p, width) for width in self.panels for p in self.pixels(width)]
         else:
             pairs = [(p, width) for p in self.pixels(self.channels) for width in self.alone(p)]
@@ -73,11 +72,13 @@ class Shape:
 
 def convolution(module: ir.Module, task: Task, shape: Shape) -> None:
     """Write the function of this task, by its name."""
-    tiles = {
-        (size.pixels, size.channels): tile(module, task, size) for size in shape.sizes(task.product)
+    write = matrices.tile if task.product == "matrix" else tiles.tile
+    made = {
+        (size.pixels, size.channels): write(module, task, size)
+        for size in shape.sizes(task.product)
     }
-    writer = Writer(Code(module, task.name, GIVEN), tiles, shape, task.product == "dense")
-    (writer.dense if task.product == "dense" else writer.depthwise)()
+    writer = Writer(Code(module, task.name, given(task)), made, shape, task.product)
+    {"matrix": writer.matrix, "dense": writer.dense, "depthwise": writer.depthwise}[task.product]()
     writer.code.done()
 
 
@@ -98,18 +99,28 @@ class Writer:
     """Writes the loops of one function."""
 
     def __init__(
-        self, code: Code, tiles: dict[tuple[int, int], Code], shape: Shape, dense: bool
+        self, code: Code, tiles: dict[tuple[int, int], Code], shape: Shape, product: str
     ) -> None:
-        self.code, self._tiles, self._shape, self._dense = code, tiles, shape, dense
+        self.code, self._tiles, self._shape, self._product = code, tiles, shape, product
         self._depth, self._width = code.whole("depth"), code.whole("width")
         self._row = (self._width + 7) // 8
 
     def dense(self) -> None:
         """A kernel stays in the first cache while all pixels of a block pass."""
+        self._panels({width: self._shape.pixels(width) for width in self._shape.panels})
+
+    def matrix(self) -> None:
+        """As `dense`."""
+        matrices.settle(self.code, self.code.number(matrices.SIDE))
+        self._panels(dict.fromkeys(self._shape.panels, matrices.PIXELS))
+        matrices.release(self.code)
+
+    def _panels(self, heights: Mapping[int, Sequence[int]]) -> None:
+        """Panel by panel, each in tiles of these heights."""
         for block in self._blocks():
-            for panel, width in self._dealt(self._width, self._shape.panels):
+            for panel, width in self._dealt(self._width, list(heights)):
                 for run in self._runs(block):
-                    for pixel, pixels in self._dealt(run.count, self._shape.pixels(width)):
+                    for pixel, pixels in self._dealt(run.count, heights[width]):
                         self._tile(run, pixel, pixels, panel, width)
 
     def depthwise(self) -> None:
@@ -147,11 +158,11 @@ class Writer:
         code, depth = self.code, self._depth
         made = run.made + pixel * run.step
         x, kernel = code.at("x") + (run.read + pixel * run.ahead) * depth, panel
-        if self._dense:
+        if self._product != "depthwise":
             kernel = panel * depth * code.whole("kernel")
         else:
             x = x + panel
-        given: dict[str, Int | At] = {
+        values: dict[str, Int | At] = {
             "x": x,
             "x_step": run.ahead * depth,
             "w": code.at("w") + kernel,
@@ -165,4 +176,8 @@ class Writer:
             "depth": depth,
             "channels": self._width - panel,
         }
-        code.call(self._tiles[pixels, width], list(given.values()))
+        if self._product == "matrix":
+            left = run.count - pixel
+            values["pixels"] = left if pixels == matrices.SIDE else code.number(pixels)
+            values |= {"together": code.whole("together"), "settings": code.at("settings")}
+        code.call(self._tiles[pixels, width], list(values.values()))

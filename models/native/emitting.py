@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-INT, FLOAT, BYTE = ir.IntType(64), ir.FloatType(), ir.IntType(8)
-INTS, FLOATS, BYTES = INT.as_pointer(), FLOAT.as_pointer(), BYTE.as_pointer()
+INT, FLOAT, BYTE, WORD = ir.IntType(64), ir.FloatType(), ir.IntType(8), ir.IntType(16)
+INTS, FLOATS, BYTES, WORDS = (each.as_pointer() for each in (INT, FLOAT, BYTE, WORD))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Code:
         return Int(self.builder, INT(value))
 
     @contextmanager
-    def loop(self, start: Int, stop: Int, step: int = 1) -> Iterator[Int]:
+    def loop(self, start: Int, stop: Int, step: Int | int = 1) -> Iterator[Int]:
         """Run what is written within for start, start + step, … below stop."""
         before = self.builder.block
         head, body, after = (self.function.append_basic_block() for _ in range(3))

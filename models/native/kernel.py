@@ -1,14 +1,16 @@
 """One convolution as native code sees it, in one direction: its kernel panel by panel."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from models.native import matrices
 from models.native.compiling import function
 from models.native.convolving import Shape
 from models.native.tiles import LEAST, Task
-from models.native.windows import Sides, Windows, windows
+from models.native.windows import HEIGHTS, Sides, Windows, windows
 
 PRECISIONS = {
     torch.float32: "float32",
@@ -21,13 +23,14 @@ PRECISIONS = {
 class Kernel:
     """A kernel and where it reads.
 
-    product: dense or depthwise. precision: of what comes out. packed: as `models.native.convolving`
-    wants it. depth, width: values of a pixel that comes in, and of one that goes out. taps: of the
-    kernel.
+    product: dense, depthwise or matrix. precision: of what comes out. held: in which pictures and
+    outputs lie. packed: as `models.native.convolving` wants it. depth, width: values of a pixel
+    that comes in, and of one that goes out. taps: of the kernel.
     """
 
     product: str
     precision: str
+    held: torch.dtype
     packed: Tensor
     bias: Tensor
     depth: int
@@ -35,54 +38,90 @@ class Kernel:
     taps: int
     shape: Shape
 
+    @property
+    def together(self) -> int | None:
+        """How many input channels go together as matrices, if they do."""
+        return matrices.chunk(self.depth) if self.product == "matrix" else None
+
+    def task(self, ending: str) -> Task:
+        """What is computed, with this ending."""
+        return Task(self.product, ending, self.precision, PRECISIONS[self.held])
+
     def call(self, ending: str, pictures: int, sides: Sides) -> "Call":
         """Return what computes so many pictures (high, wide, depth), which lie whole in memory."""
-        return Call(self, windows(pictures, sides, self.depth), ending)
+        tile = HEIGHTS[0] if self.together is None else matrices.PIXELS[0]
+        weight = self.depth * self.held.itemsize
+        return Call(self, windows(pictures, sides, weight, tile), self.task(ending))
 
 
 class Call:
     """A kernel over windows, both of which it keeps in memory: native code knows addresses only."""
 
-    def __init__(self, kernel: Kernel, windows: Windows, ending: str) -> None:
-        self._kept = kernel, windows
-        self._function = function(Task(kernel.product, ending, kernel.precision), kernel.shape)
+    def __init__(self, kernel: Kernel, windows: Windows, task: Task) -> None:
+        self._kept, together = (kernel, windows), kernel.together
+        self._function = function(task, kernel.shape)
         places = kernel.packed.data_ptr(), kernel.bias.data_ptr()
-        self._given = *windows.addresses, *places, kernel.depth, kernel.width, kernel.taps
+        of_matrices = (
+            (together, matrices.settings(together).ctypes.data) if together is not None else ()
+        )
+        about = kernel.width, kernel.taps, *places, kernel.depth
+        self._given = *windows.addresses, *about, *of_matrices
 
     def __call__(self, x: int, y: int, bits: int) -> None:
         """Compute, from the addresses of pictures, outputs and bits, which must stay there."""
         self._function(*self._given, x, y, bits)
 
 
-def kernel(weight: Tensor, bias: Tensor | None, groups: int, shape: Shape) -> Kernel:
+def kernel(
+    weight: Tensor, bias: Tensor | None, groups: int, shape: Shape, held: torch.dtype
+) -> Kernel:
     """Return the kernel of weights (outs, ins / groups, high, wide), groups 1 or as many as ins.
 
-    What it computes has the weights' precision.
+    What it computes has the weights' precision. Where values are held in bfloat16 they are
+    multiplied as matrices, if there are enough channels.
     """
     outs, ins, high, wide = weight.shape
     rows = weight.detach().float().permute(2, 3, 1, 0).reshape(high * wide, ins, outs)
-    missing = (0, -outs % LEAST)
     about = rows.new_zeros(outs) if bias is None else bias.detach().float()
-    rows, about = (nn.functional.pad(each, missing).contiguous() for each in (rows, about))
-    dense = groups == 1
+    missing, product = -outs % LEAST, _product(groups, ins, held)
+    rows, beyond = nn.functional.pad(rows, (0, missing)).contiguous(), missing
+    if product != "depthwise":
+        rows = _panels(rows, outs, shape, _pairs if product == "matrix" else torch.flatten)
+    if product == "matrix":
+        # Of the narrowest panel, registers take in what lies behind it too.
+        rows, beyond = nn.functional.pad(rows, (0, 2 * matrices.SIDE)), missing + matrices.SIDE
     return Kernel(
-        product="dense" if dense else "depthwise",
+        product=product,
         precision=PRECISIONS[weight.dtype],
-        packed=_panels(rows, outs, shape) if dense else rows,
-        bias=about,
-        depth=ins if dense else outs,
+        held=held,
+        packed=rows,
+        bias=nn.functional.pad(about, (0, beyond)),
+        depth=outs if groups > 1 else ins,
         width=outs,
         taps=high * wide,
         shape=shape,
     )
 
 
-def _panels(rows: Tensor, outs: int, shape: Shape) -> Tensor:
-    """The kernel (taps, ins, outs and what is missing) by panels, each (taps, ins, its outs)."""
+def _product(groups: int, ins: int, held: torch.dtype) -> str:
+    if groups > 1:
+        return "depthwise"
+    matrix = held == torch.bfloat16 and matrices.chunk(ins) is not None
+    return "matrix" if matrix else "dense"
+
+
+def _panels(rows: Tensor, outs: int, shape: Shape, laid: Callable[[Tensor], Tensor]) -> Tensor:
+    """The kernel (taps, ins, outs and zeros) by panels, each (taps, ins, its outs), laid out."""
     parts, start = [], 0
     for width in shape.panels:
         end = outs if width > LEAST else rows.shape[2]
         stop = start + (end - start) // width * width
-        parts += [rows[:, :, at : at + width].flatten() for at in range(start, stop, width)]
+        parts += [laid(rows[:, :, at : at + width]) for at in range(start, stop, width)]
         start = stop
     return torch.cat(parts)
+
+
+def _pairs(panel: Tensor) -> Tensor:
+    """A panel as matrices take it in: input channels by twos."""
+    taps, ins, _ = panel.shape
+    return panel.to(torch.bfloat16).view(taps, ins // 2, 2, -1).transpose(2, 3).flatten()

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
+from models.native import matrices
 from models.native.compiling import available
 from models.native.convolving import Shape
 from models.native.kernel import PRECISIONS, kernel
@@ -19,13 +21,14 @@ class Link:
 
     def __init__(self, step: Step, shape: Shape) -> None:
         self.step, groups = step, step.around[3]
+        self.held = held(step.weight)
         weight = step.weight.detach()
         self._empty = [_empty(weight, dim) for dim in (2, 3)] if groups > 1 else [0, 0]
         high, wide = self._empty
         weight = weight[:, :, high:, wide:]
         self._taps = weight.shape[2:]
-        self.ahead = kernel(weight, step.bias, groups, shape)
-        self.back = kernel(turned(weight, groups), None, groups, shape)
+        self.ahead = kernel(weight, step.bias, groups, shape, self.held)
+        self.back = kernel(turned(weight, groups), None, groups, shape, self.held)
         self.ending = ENDINGS[step.kink.name]
         # Whether there is a kink at all; what becomes of slopes that are led back to it; bytes of
         # its bits for each pixel.
@@ -65,6 +68,14 @@ def fits(layer: nn.Conv2d) -> bool:
 
 
 def suits(weight: Tensor) -> bool:
-    """Whether native code is the way for such weights here: where oneDNN has instructions for
-    bfloat16, it is quicker."""
-    return available() and weight.dtype in PRECISIONS and not instructed(weight)
+    """Whether native code is the way for such weights here: where the processor has instructions
+    for bfloat16 and none for its matrices, oneDNN is quicker."""
+    if not available() or weight.dtype not in PRECISIONS:
+        return False
+    return not instructed(weight) or held(weight) == torch.bfloat16
+
+
+def held(weight: Tensor) -> torch.dtype:
+    """In which values lie in memory between steps of such weights, and come in and go out."""
+    halved = weight.dtype == torch.bfloat16 and matrices.available()
+    return torch.bfloat16 if halved else torch.float32

@@ -31,12 +31,12 @@ class Way:
         for link in links:
             self.sides.append(link.sides(plane))
             plane = self.sides[-1][0].outs, self.sides[-1][1].outs
-        self.plane = plane
+        self.plane, self.held = plane, links[0].held
         pixels = [high.outs * wide.outs for high, wide in self.sides]
         values = [n * link.ahead.width for n, link in zip(pixels, links, strict=True)]
         self._between = max(values[:-1], default=0)
-        kernels = [link.ahead.packed.numel() for link in links]
-        self.together = max(1, max(HELD, 4 * max(kernels)) // (4 * max(values)))
+        kernels = [link.ahead.packed.nbytes for link in links]
+        self.together = max(1, max(HELD, *kernels) // (self.held.itemsize * max(values)))
         bits = [n * link.bytes for n, link in zip(pixels, links, strict=True)]
         self.starts = [0, *accumulate(bits)]
         self.ahead, self.back = cache(self._ahead), cache(self._back)
@@ -62,7 +62,7 @@ class Way:
     def spare(self) -> Tensor:
         """Room for what lies between steps: one row is read while the other is written."""
         size = self.together * self._between
-        return _room(2 * size)[: 2 * size].view(2, size)
+        return _room(2 * size * self.held.itemsize).view(self.held)[: 2 * size].view(2, size)
 
     def places(self, first: int, last: int, spare: Tensor) -> list[int]:
         """The addresses of values before the first step, between steps and behind the last."""
@@ -88,10 +88,10 @@ class Way:
         return torch.from_numpy(np.concatenate(found)).permute(0, 3, 1, 2).bool()
 
 
-def _room(values: int) -> Tensor:
-    """At least so many float32 of this thread's own, which all its chains use one after another:
-    they stay in the caches."""
+def _room(size: int) -> Tensor:
+    """At least so many bytes of this thread's own, which all its chains use one after another: they
+    stay in the caches."""
     room: Tensor | None = getattr(_own, "room", None)
-    if room is None or len(room) < values:
-        room = _own.room = torch.empty(values, dtype=torch.float32, device="cpu")
+    if room is None or len(room) < size:
+        room = _own.room = torch.empty(-(-size // 4) * 4, dtype=torch.uint8, device="cpu")
     return room

@@ -100,8 +100,9 @@ class Windows:
 
 
 @lru_cache(maxsize=4096)
-def windows(pictures: int, sides: Sides, channels: int) -> Windows:
-    """Return the windows of so many pictures of so many channels."""
+def windows(pictures: int, sides: Sides, weight: int, tile: int = HEIGHTS[0]) -> Windows:
+    """Return the windows of so many pictures whose pixels are of so many bytes, for tiles of so
+    many outputs."""
     high, wide = sides
     runs: list[Sequence[int]] = []
     taps: list[tuple[int, int]] = []
@@ -118,7 +119,7 @@ def windows(pictures: int, sides: Sides, channels: int) -> Windows:
             lines = _lines(down, across, high, wide, start)
             runs += [(*line, *about) for line in _pictured(lines, pictures, high, wide)]
     # In whole tiles, so that no piece but the last leaves a rest.
-    most = max(1, CACHED // (4 * channels) // HEIGHTS[0]) * HEIGHTS[0]
+    most = max(1, CACHED // weight // tile) * tile
     cut = [piece for run in runs for piece in _cut(run, most)]
     sizes = [run[4] for run in cut]
     return Windows(_blocks(sizes, most), np.array(cut, np.int64), _array(taps))
