@@ -15,6 +15,7 @@ that fall in s and functions that rise, so the minimum over s lies where two of 
 proves at least what any order of Rényi divergence does (docs/theory.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -58,40 +59,68 @@ class Refutation:
 
 def radii(boundary: Boundary, weight: Fraction, law: Gaussian) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    return curve.radii(lambda swaps: radius(boundary, swaps, weight, law), boundary.largest_swaps)
+    examined = curve.examined(boundary.largest_swaps)
+    found = _proven(boundary, examined, weight, law)
+    return curve.filled(dict(zip(examined, found, strict=True)), boundary.largest_swaps)
 
 
 def radius(boundary: Boundary, swaps: int, weight: Fraction, law: Gaussian) -> int:
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
-    inside = np.cumsum(boundary.inside[:swaps][::-1])
-    outside = np.cumsum(boundary.outside[:swaps][::-1])
+    return _proven(boundary, [swaps], weight, law)[0]
+
+
+def _proven(
+    boundary: Boundary, examined: Sequence[int], weight: Fraction, law: Gaussian
+) -> list[int]:
     size = Fraction(weight) * ONE
+    masses = [
+        (np.cumsum(boundary.inside[:swaps][::-1]), np.cumsum(boundary.outside[:swaps][::-1]))
+        for swaps in examined
+    ]
     # A mass above 1 means that bounds add up to more than all there is: a test that says nothing.
-    shift, a, b = best_test(*(np.minimum(side / float(size), 1) for side in (inside, outside)))
+    guesses = best_tests([[np.minimum(side / float(size), 1) for side in both] for both in masses])
+    return [
+        _refuted(
+            Refutation(int(inside[a - 1]) / size, int(outside[b - 1]) / size, a, b), shift, law
+        )
+        for (inside, outside), (shift, a, b) in zip(masses, guesses, strict=True)
+    ]
+
+
+def _refuted(refutation: Refutation, shift: float, law: Gaussian) -> int:
+    """The radius that these tests refute, searched from a shift that is thought to be it."""
     if not shift:
         return 0
-    masses = [int(side[n - 1]) / size for side, n in ((inside, a), (outside, b))]
-    refutation = Refutation(masses[0], masses[1], a, b)
     unit = ball(1 / (decimal(law.scale) * UNITS_PER_INTENSITY))
     guess = shift * law.scale * UNITS_PER_INTENSITY
     return largest(lambda units: refutation.holds(units * unit), guess, LARGEST)
 
 
-def best_test(inside: Floats, outside: Floats) -> tuple[float, int, int]:
-    """The largest shift μ that some pair of tests refutes, and its numbers (a, b), in floats.
+def best_tests(masses: Sequence[Sequence[Floats]]) -> list[tuple[float, int, int]]:
+    """For each (inside, outside) the largest shift μ that some pair of tests refutes, and its
+    numbers (a, b), in floats.
 
     inside[a − 1]: mass of the a largest bounds inside; outside[b − 1]: of the b smallest outside.
+    All are bisected at once.
     """
-    numbers = np.arange(1, len(inside) + 1)
-    lower, upper = special.ndtri(inside), special.ndtri(outside)
+    sizes = [len(inside) for inside, _ in masses]
+    starts = np.cumsum([0, *sizes[:-1]])
+    numbers = np.concatenate([np.arange(1, size + 1) for size in sizes])
+    lower, upper = (special.ndtri(np.concatenate(side)) for side in zip(*masses, strict=True))
 
-    def levels(shift: float) -> tuple[Floats, Floats]:
-        return special.ndtr(lower - shift) / numbers, special.ndtr(upper + shift) / numbers
+    def levels(shifts: Floats) -> tuple[Floats, Floats]:
+        by = np.repeat(shifts, sizes)
+        return special.ndtr(lower - by) / numbers, special.ndtr(upper + by) / numbers
 
-    low, high = 0.0, _FAR
+    low, high = np.zeros(len(sizes)), np.full(len(sizes), _FAR)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         least, most = levels(middle)
-        low, high = (middle, high) if least.max() > most.min() else (low, middle)
-    least, most = levels(low)
-    return low, int(least.argmax()) + 1, int(most.argmin()) + 1
+        refuted = np.maximum.reduceat(least, starts) > np.minimum.reduceat(most, starts)
+        low, high = np.where(refuted, middle, low), np.where(refuted, high, middle)
+    ends = starts[1:]
+    pairs = zip(*(np.split(side, ends) for side in levels(low)), strict=True)
+    return [
+        (float(shift), int(least.argmax()) + 1, int(most.argmin()) + 1)
+        for shift, (least, most) in zip(low, pairs, strict=True)
+    ]
