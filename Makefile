@@ -57,7 +57,7 @@ serve: setup  ## run the service and print a curl line that works
 	@touch $@
 
 test: setup .venv/kernels  ## all tests that fit in ten minutes on two cores
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist worksteal
 
 test-all: setup .venv/kernels  ## every test, the long ones too
 	@$(BIN)/python -m pytest

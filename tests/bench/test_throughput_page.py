@@ -13,7 +13,8 @@ from bench.throughput_agreement import levers, precisions
 from bench.throughput_arms import Arm, arms, captum, loop
 from bench.throughput_child import race
 from bench.throughput_levers import Turned, by_onednn, convolutions, other, turned
-from bench.throughput_page import LEVERS, Race, Ratio, goals, page, verdict
+from bench.throughput_page import LEVERS, goals, page, verdict
+from bench.throughput_rates import Race, Ratio
 from bench.throughput_subjects import Subject, subject
 from models.attribution.gradient import gradient_of
 
