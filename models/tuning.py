@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from certify.plan import Plan, Recipe
 from models import images
+from models.gpu.sampler import GpuSampler
 from models.precision import FLOAT32, precisions
-from models.sampling import Sampler
+from models.sampling import Sampler as PlainSampler
 from models.trials import Trial
 
 Picture = NDArray[np.uint8]
+Sampler = PlainSampler | GpuSampler
 KEY = "0" * 31 + "1"
 # A precision that is so much slower with one picture is not measured with more.
 HOPELESS = 2.0
@@ -45,7 +47,10 @@ def tune(
     limit = HOPELESS * times[alone[FLOAT32]][0]
     quick = [name for name, plan in alone.items() if times[plan][0] <= limit]
     wide = [usual(sampler, picture, name, each) for name in quick for each in lanes]
-    times |= _in_turns(sampler, wide, picture, seconds)
+    # A GPU keeps few kinds of batches ready, so there each has its turns alone.
+    alike = [[plan] for plan in wide] if isinstance(sampler, GpuSampler) else [wide]
+    for plans in alike:
+        times |= _in_turns(sampler, plans, picture, seconds)
     agreed = {
         name: _agreement(sampler, picture, name, max(lanes) if name in quick else 1)
         for name in names
@@ -75,6 +80,9 @@ def _in_turns(
     sampler: Sampler, plans: Sequence[Plan], picture: Picture, seconds: float
 ) -> dict[Plan, list[float]]:
     """Seconds for a sample of each plan, a batch of each in turn, so that all see the same load."""
+    for plan in plans:
+        # On a GPU the first batch of a kind is drawn by every way, to see whether they agree.
+        sampler.draw(plan, picture, 0, plan.recipe.lanes)
     times: dict[Plan, list[float]] = {plan: [] for plan in plans}
     ends = _clock(sampler) + seconds * len(plans)
     while True:

@@ -60,6 +60,11 @@ class GpuSampler:
         return self._sampler.card
 
     @property
+    def network(self) -> Network:
+        """The network, in float32."""
+        return self._sampler.network
+
+    @property
     def dancer(self) -> Dancer:
         """Decoys of the network."""
         return self._sampler.dancer

@@ -53,9 +53,9 @@ def measure(here: Settings, known: Card, seconds: float) -> list[Trial]:
     """The trials of one model. Loads torch. Raises DeviceError, WeightsError."""
     keep_memory()
     try:
+        from models.gpu.sampler import opened
         from models.loading import Network
         from models.replay import one_thread
-        from models.sampling import Sampler
         from models.tuning import tune as trials_of
         from models.weights import WeightsError
     except ImportError as error:
@@ -64,7 +64,7 @@ def measure(here: Settings, known: Card, seconds: float) -> list[Trial]:
     lanes = [number for number in known.batches if LEAST_LANES <= number <= most]
     try:
         with one_thread(), said.status(f"measuring {known.name}"):
-            sampler = Sampler(Network(known, choose(here.device)))
+            sampler = opened(Network(known, choose(here.device)))
             return trials_of(sampler, _picture(known), lanes, seconds)
     except WeightsError as error:
         raise Impossible(str(error)) from None

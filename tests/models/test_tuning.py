@@ -1,12 +1,18 @@
 """Tuning measures what it says, and recommends what was quickest."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from certify.evidence import Evidence
+from certify.plan import Plan
 from models import trials
+from models.gpu.hardware import Here
+from models.gpu.inputs import Plain
+from models.gpu.sampler import GpuSampler
 from models.precision import TF32, precisions
 from models.registry import Card, card
 from models.sampling import Sampler
@@ -27,6 +33,27 @@ def test_every_precision_is_measured_and_compared(
         same = each.precision == "float32"
         assert (each.cosine == each.equal_votes == each.equal_predictions == 1) or not same
         assert each.cosine > 0.999 and each.equal_votes > 0.9
+
+
+def test_on_a_gpu_what_a_worker_there_runs_is_measured_once_it_is_warm(
+    sampler: Sampler, digit: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each kind of batch is drawn twice or more: at first to see whether the ways agree."""
+    made, drawn = GpuSampler(sampler, Here(), [Plain]), list[tuple[str, int]]()
+    draw = made.draw
+
+    def counted(plan: Plan, *rest: Any) -> Evidence:
+        drawn.append((plan.recipe.precision, plan.recipe.lanes))
+        return draw(plan, *rest)
+
+    monkeypatch.setattr(made, "draw", counted)
+    found = tune(made, digit, (8,), seconds=0.0)
+    kinds = [(each.precision, each.lanes) for each in found]
+    assert kinds == [(name, n) for name in ("float32", "bfloat16", "float16") for n in (1, 8)]
+    # Warm, then measured, before the next is begun: few kinds of batches are kept ready.
+    wide = [kind for kind in drawn if kind[1] == 8]
+    assert wide == [(name, 8) for name in ("float32", "bfloat16", "float16") for _ in range(2)]
+    assert made.depth(usual(sampler, digit, "float16", 8))
 
 
 def test_what_is_hopeless_alone_is_measured_no_further(
