@@ -97,6 +97,9 @@ def radius(
     """The radius proven for exactly `swaps` swaps, in units of 10^-7."""
     # An upper bound may be raised: without zeros the forward divergence is always finite.
     sides = boundary.inside[:swaps], np.maximum(boundary.outside[:swaps], 1)
+    if sides[0].max() <= sides[1].min():
+        # The bounds themselves are a violation: none is away from the reported map.
+        return 0
     inside, outside = (_side(side) for side in sides)
     for dual in promising_duals(inside, outside, weight, law, norm):
         sharp = sharpen(dual, inside, outside)

@@ -5,7 +5,7 @@ import json
 import math
 from collections import Counter
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +199,25 @@ def test_hostile_bounds_prove_nothing_that_is_false(inside: float, outside: floa
     else:
         limit = law.scale / 2 * (norm.ppf(inside) - norm.ppf(outside))
         assert 0 <= found <= limit
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_bounds_that_are_a_violation_themselves_are_proven_apart_by_no_order(
+    data: st.DataObject,
+) -> None:
+    """They are not even examined; here is every order and any threshold that might have been."""
+    units = st.integers(1, ONE)
+    level, size = data.draw(units), data.draw(st.integers(1, 5))
+    inside = data.draw(st.lists(st.integers(1, level), min_size=size, max_size=size))
+    outside = data.draw(st.lists(st.integers(level, ONE), min_size=size, max_size=size))
+    sides = [Counter(Fraction(value, ONE) for value in side) for side in (inside, outside)]
+    threshold = Fraction(data.draw(units), data.draw(units))
+    for order, forward in product(ORDERS, (True, False)):
+        found = divergence(Dual(order, forward, threshold), *sides, size)
+        assert not (found.is_finite() and found > 0)
+    given_ = [[value / ONE for value in side] for side in (inside, outside)]
+    assert radii(boundary_of(*given_), size, Gaussian(0.5))[-1] == 0
 
 
 @pytest.mark.parametrize("order", [Fraction(10**9 + 1, 10**9), Fraction(10**6), Fraction(10**9)])
