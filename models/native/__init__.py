@@ -9,6 +9,6 @@ several, `ends` a linear layer. `chain` is what PyTorch sees of them: begin ther
 
 Every output is a bias, to which products are added in a fixed order, each by one fused operation
 with one rounding. So a value depends on the picture and on the weights alone: not on the batch, the
-tile or the processor. Matrices add up in the order of the processor, so there a value depends on it
-too.
+tile or the processor. Matrices add up as the processor does, so what they give, and with it
+bfloat16, depends on the processor too.
 """

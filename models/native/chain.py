@@ -19,10 +19,13 @@ from models.steps import Chain, Step
 
 
 class NativeChain(Chain):
-    """A chain whose steps are native code."""
+    """A chain whose steps are native code. Raises ValueError where they differ in type."""
 
     def __init__(self, steps: Sequence[Step], shape: Shape | None = None) -> None:
         super().__init__(steps)
+        types = {step.weight.dtype for step in steps}
+        if len(types) > 1:
+            raise ValueError(f"steps are of {types}; what lies between them must be of one type")
         self._links = [Link(step, shape or usual()) for step in steps]
         self._ways: dict[tuple[int, int], Way] = {}
 
@@ -67,15 +70,11 @@ class _Through(torch.autograd.Function):
         dtype, slopes = slopes.dtype, slopes.to(way.held)
         slopes = slopes.contiguous(memory_format=torch.channels_last)
         found = _pictures(way, len(slopes), way.links[0].back.width, ctx.plane)
-        # Slopes that come from outside are not written over: others may hold them too.
-        before_kink, spare = torch.empty_like(slopes[: way.together]), way.spare()
+        spare = way.spare()
         for part in way.parts(len(slopes)):
-            last = _address(slopes, part)
-            if y is not None:
-                here = before_kink[: part.stop - part.start]
-                way.links[-1].step.kink.into(slopes[part], y[part], here)
-                last = here.data_ptr()
-            places = pairwise(way.places(_address(found, part), last, spare))
+            # Slopes that come from outside are not written over: others may hold them too.
+            last = slopes[part] if y is None else _before(way.links[-1], slopes[part], y[part])
+            places = pairwise(way.places(_address(found, part), last.data_ptr(), spare))
             bits = [0, *way.bits(ctx.bits, part)[:-1]]
             calls = zip(way.back(part.stop - part.start), places, bits, strict=True)
             for call, (before, after), kept in reversed(list(calls)):
@@ -87,6 +86,12 @@ def _pictures(way: Way, many: int, channels: int, plane: Sequence[int]) -> Tenso
     shape = many, channels, *plane
     lay = torch.channels_last
     return torch.empty(shape, dtype=way.held, device="cpu", memory_format=lay)
+
+
+def _before(link: Link, slopes: Tensor, y: Tensor) -> Tensor:
+    """The slopes before the kink of a step, from those behind it and from its values."""
+    found = torch.where(link.step.kink.flat(y), 0, slopes)
+    return found.contiguous(memory_format=torch.channels_last)
 
 
 def _address(pictures: Tensor, part: slice) -> int:

@@ -30,7 +30,7 @@ def usual() -> Shape:
 
 @cache
 def function(task: Task, shape: Shape) -> Function:
-    """Return the function of this task. The first time takes a third of a second."""
+    """Return the function of this task. The first time takes up to a second."""
     module = ir.Module("convolutions")
     convolution(module, task, shape)
     engine = _engine(str(module))

@@ -1,7 +1,7 @@
 """The loops around tiles: blocks of runs, panels of channels, pixels.
 
 A panel is the channels that a tile computes at once. Kernels lie panel by panel, the widest first;
-the last is eight channels wide, of which some may be missing.
+of one that is eight channels wide some may be missing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -177,7 +177,6 @@ class Writer:
             "channels": self._width - panel,
         }
         if self._product == "matrix":
-            left = run.count - pixel
-            values["pixels"] = left if pixels == matrices.SIDE else code.number(pixels)
+            values["pixels"] = (run.count - pixel).at_most(pixels)
             values |= {"together": code.whole("together"), "settings": code.at("settings")}
         code.call(self._tiles[pixels, width], list(values.values()))

@@ -34,6 +34,11 @@ class Int:
         """The quotient of numbers that are not negative."""
         return self._with("udiv", other)
 
+    def at_most(self, limit: int) -> "Int":
+        """This, or the limit where that is less."""
+        less = self.builder.icmp_signed("<", self.value, INT(limit))
+        return Int(self.builder, self.builder.select(less, self.value, INT(limit)))
+
 
 @dataclass(frozen=True)
 class At:

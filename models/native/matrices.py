@@ -2,8 +2,9 @@
 channels at once.
 
 Sums begin with the bias, in float32. How the instruction adds the products of up to 32 input
-channels is the processor's own affair; that of one pixel depends on no other. As many channels go
-together as divide those that there are, so that nothing beyond a pixel is read.
+channels is the processor's own affair, and numbers below 2^-126 are 0 to it; that of one pixel
+depends on no other. As many channels go together as divide those that there are, so that nothing
+beyond a pixel is read.
 """
 
 import ctypes

@@ -2,7 +2,7 @@
 
 A sum begins with the bias. Products are added by taps, and within a tap by input channels, each by
 a fused operation, which rounds once: an order that no tile changes. In a lower precision the whole
-sum is then rounded to it.
+sum is then rounded to it. (Of tiles by instructions for matrices see `models.native.matrices`.)
 """
 
 from collections.abc import Callable
@@ -51,7 +51,8 @@ class Task:
 
         x, x_step: what the first pixel reads, and values to what the next does. w: the kernel from
         the tile's channels on. y, y_step, bits, bits_step: as x, of outputs. taps: as many as
-        `many`. depth: values of a pixel of x. channels: how many of the tile's are there.
+        `many`. depth: values of a pixel of x. channels: outputs from the tile's first on, which
+        may be fewer than it has, or more.
         """
         values = HELD[self.held].element.as_pointer()
         return {

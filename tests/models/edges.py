@@ -4,6 +4,7 @@ import ctypes
 import mmap
 
 import numpy as np
+import torch
 
 
 class Edge:
@@ -17,6 +18,7 @@ class Edge:
         self._guard = start + whole
         self.address = start + whole - size
         self.values = np.frombuffer(self._map, kind, many, whole - size)
+        self.tensor = torch.from_numpy(self.values)
 
     def __enter__(self) -> "Edge":
         self._protect(0)

@@ -1,6 +1,10 @@
 """Products of matrices against float32, pixel by pixel and next to what else uses the registers."""
 
+import ctypes
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from models.native import matrices
+from models.native import compiling, matrices
 from models.native.chain import NativeChain
 from models.native.compiling import NARROW, WIDE
 from models.native.convolving import Shape
@@ -113,24 +117,84 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @here
-@pytest.mark.parametrize("channels", [(1, 8, 8), (1, 24, 13), (1, 96, 40), (16, 1, 1)])
-@pytest.mark.parametrize("kernel", [(1, 1), (3, 3)])
-def test_nothing_is_read_or_written_beyond_the_pictures(
-    kernel: tuple[int, int], channels: tuple[int, int, int]
+@pytest.mark.parametrize("held", [1, 1 << 12, 1 << 20])
+@pytest.mark.parametrize("act", ["relu", "hardtanh"])
+def test_a_chain_is_its_steps_one_after_another_however_many_pictures_go_together(
+    act: str, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = Case(kernel, 1, 1, 1, channels, "relu", True, 1, 5)
-    module, pixels = low(case), case.input().to(LOW)
-    wanted = module(pixels)
-    way = Way(module._links, (11, 9))
-    words = [
-        each.permute(0, 2, 3, 1).flatten().view(torch.int16).numpy() for each in (pixels, wanted)
-    ]
-    bits = torch.empty(way.starts[-1], dtype=torch.uint8)
-    for calls, (before, after) in ((way.ahead, words), (way.back, reversed(words))):
-        with Edge(before.size, np.int16) as inside, Edge(after.size, np.int16) as outside:
-            inside.values[:] = before
-            calls(1)[0](inside.address, outside.address, bits.data_ptr())
-            assert calls == way.back or np.array_equal(outside.values, after)
+    """Matrices, then channels apart, then matrices with a rest, then what is too few for them."""
+    monkeypatch.setattr("models.native.way.HELD", held)
+    shapes = ((1, 8, 24), (24, 1, 1), (1, 24, 13), (1, 13, 5))
+    cases = [Case((2, 2), 1, 1, 1, each, act, True, 5, n) for n, each in enumerate(shapes)]
+    steps = [Step(case.layer().to(LOW), KINKS[ACTS[act]]) for case in cases]
+    pixels, wanted = fine(cases[0]), fine(cases[0])
+    values, slopes = seen(NativeChain(steps), pixels)
+    inputs = []
+    for step in steps:
+        inputs.append(wanted)
+        wanted = NativeChain([step])(wanted)
+    back = wanted
+    for step, given_ in reversed(list(zip(steps, inputs, strict=True))):
+        given_ = given_.detach().requires_grad_()
+        (back,) = torch.autograd.grad(NativeChain([step])(given_), given_, back)
+    assert values.any() and not torch.equal(values, values.clamp(max=5))
+    assert torch.equal(values, wanted) and torch.equal(slopes, back) and slopes.any()
+
+
+EDGES = [
+    (Case(kernel, stride, 1, spread, channels, "relu", True, 2, 5), plane)
+    for channels in ((1, 8, 8), (1, 24, 13), (1, 10, 47), (1, 96, 40), (16, 1, 1))
+    for kernel, stride, spread, plane in (
+        ((1, 1), 1, 1, (11, 9)),
+        ((1, 1), 1, 1, (1, 3)),
+        ((3, 3), 2, 1, (11, 9)),
+        ((3, 3), 1, 1, (5, 1)),
+        ((2, 3), 1, 2, (11, 9)),
+    )
+]
+
+
+@here
+@pytest.mark.parametrize(("case", "plane"), EDGES, ids=str)
+def test_nothing_is_read_or_written_beyond_what_there_is(
+    case: Case, plane: tuple[int, int]
+) -> None:
+    """Pictures, outputs, bits, kernels and biases all end where the process may not go."""
+    module, pixels = low(case), case.whole(2, case.channels[0] * case.channels[1], *plane).to(LOW)
+    values, slopes = seen(module, pixels)
+    (link,), (sides,) = module._links, Way(module._links, plane).sides
+    back = sides[0].back(), sides[1].back()
+    steep = np.packbits((values > 0).permute(0, 2, 3, 1).numpy(), axis=-1, bitorder="little")
+    all_steep = np.full((*pixels.shape[::2], plane[1], -(-pixels.shape[1] // 8)), 255, np.uint8)
+    for kernel, ending, way, before, after, bits in (
+        (link.ahead, "relu", sides, pixels, values, steep),
+        (link.back, "none", back, values, slopes, steep),
+        (link.back, "masked", back, values, slopes, all_steep),
+    ):
+        with ExitStack() as stack:
+            packed, bias = (edge(stack, each) for each in (kernel.packed, kernel.bias))
+            call = replace(kernel, packed=packed.tensor, bias=bias.tensor).call(ending, 2, way)
+            x, kept = edge(stack, before.permute(0, 2, 3, 1)), edge(stack, torch.from_numpy(bits))
+            if ending == "relu":
+                kept.values[:] = 0
+            y = stack.enter_context(Edge(after.numel(), np.int16))
+            call(x.address, y.address, kept.address)
+            assert np.array_equal(y.values, words(after.permute(0, 2, 3, 1)))
+            assert np.array_equal(kept.values, bits.reshape(-1))
+
+
+def words(values: Tensor) -> Any:
+    """The numbers as they lie in memory."""
+    flat = values.detach().flatten()
+    return flat.view({1: torch.uint8, 2: torch.int16, 4: torch.int32}[flat.itemsize]).numpy()
+
+
+def edge(stack: ExitStack, values: Tensor) -> Edge:
+    """A copy at an edge."""
+    inside = stack.enter_context(Edge(values.numel(), words(values).dtype.type))
+    inside.values[:] = words(values)
+    inside.tensor = inside.tensor.view(values.dtype)
+    return inside
 
 
 @here
@@ -147,6 +211,49 @@ def test_whatever_else_uses_the_registers_is_not_disturbed_nor_are_we() -> None:
         assert torch.equal(again[1], wanted[2])
     with ThreadPoolExecutor(2) as threads:
         assert all(torch.equal(each, wanted[2]) for each in threads.map(module, [pixels] * 8))
+
+
+STORED = """
+declare void @llvm.x86.sttilecfg(ptr)
+define void @stored(ptr %into) {
+  call void @llvm.x86.sttilecfg(ptr %into)
+  ret void
+}
+"""
+
+
+@here
+def test_registers_are_given_back() -> None:
+    """Kept ones would be saved and restored whenever the thread gives way to another."""
+    engine = compiling._engine(STORED)
+    stored = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("stored"))
+    case, settings = Case((1, 1), 1, 0, 1, (1, 16, 16), "relu", True, 1, 5), np.ones(64, np.uint8)
+    low(case)(fine(case))
+    stored(settings.ctypes.data)
+    assert not settings.any()
+
+
+def test_a_process_that_may_not_use_them_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Refusing:
+        def syscall(self, *numbers: int) -> int:
+            asked.append(numbers)
+            return -1
+
+    features = {"amx-bf16": True, "amx-tile": True}
+    monkeypatch.setattr(matrices.sys, "platform", "linux")
+    monkeypatch.setattr(matrices.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(matrices.binding, "get_host_cpu_features", lambda: features)
+    monkeypatch.setattr(matrices.ctypes, "CDLL", lambda _: Refusing())
+    matrices.available.cache_clear()
+    try:
+        assert not matrices.available() and asked == [(158, 0x1023, 18)]
+        matrices.available.cache_clear()
+        monkeypatch.setitem(features, "amx-tile", False)
+        assert not matrices.available() and len(asked) == 1
+    finally:
+        matrices.available.cache_clear()
 
 
 def test_channels_that_go_together_are_even_and_divide_all() -> None:

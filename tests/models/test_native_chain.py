@@ -117,6 +117,27 @@ def test_behind_a_flat_kink_nothing_is_left_of_any_slope() -> None:
         assert found.flatten().tolist() == [0, 1, 0, 1, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("act", ["relu", "hardtanh"])
+def test_what_is_no_number_has_the_same_slope_in_any_place(act: str) -> None:
+    """PyTorch's own `hardtanh_backward` has one for most of a tensor and another for its rest."""
+    layer = nn.Conv2d(8, 50, 1).requires_grad_(False)
+    made = NativeChain([Step(layer, KINKS[ACTS[act]])])
+    pixels = torch.full((4, 8, 1, 1), torch.nan)
+    together, alone = traced(made, pixels)[1], [traced(made, each)[1] for each in pixels.split(1)]
+    assert torch.equal(together.isnan(), torch.cat(alone).isnan()) and together.isnan().all()
+    slopes = torch.ones(4, 50, 1, 1)
+    for each in (pixels, pixels[:1]):
+        each = each.detach().requires_grad_()
+        (found,) = torch.autograd.grad(made(each), each, slopes[: len(each)])
+        torch.testing.assert_close(found[0, :, 0, 0], layer.weight[:, :, 0, 0].sum(0))
+
+
+def test_steps_of_two_types_are_no_chain() -> None:
+    layers = [nn.Conv2d(8, 8, 1).requires_grad_(False) for _ in range(2)]
+    with pytest.raises(ValueError, match="one type"):
+        NativeChain([Step(layers[0]), Step(layers[1].bfloat16())])
+
+
 def test_rows_of_zeros_are_left_out_and_what_is_no_number_is_no_zero() -> None:
     layer = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False).requires_grad_(False)
     layer.weight[:, :, 0] = 0
