@@ -7,7 +7,7 @@ decoding, the look at the clean picture, noise, votes, merging, proofs on the wa
 and the document. At last eight SmoothGrad maps at once, for the fill of their batches alone. Writes
 docs/bench/served.json and the page docs/throughput-served.md.
 
-    python -m bench.served                          both; less than 4 minutes on two quiet cores
+    python -m bench.served                          both; a quarter of an hour
     python -m bench.served --seconds 3 --rounds 1   a try
     python -m bench.served --maps-only              the maps anew, the rest as it was recorded
     python -m bench.served --page-only              the page from the record that is there
@@ -31,6 +31,7 @@ from bench.bare import Bare, bare_processes, together
 from bench.live import Server, form, serving
 from bench.provenance import ROOT, provenance
 from bench.served_page import LANES, PAGE, RECORD, page
+from models.registry import card
 
 WORKERS = (1, 2)
 JOBS = (1, 8)
@@ -102,7 +103,7 @@ def once(
         told[str(workers)] = {"bare": bare}
         for jobs in JOBS:
             samples = split(int(bare["rate"] * seconds), jobs)
-            told[str(workers)][str(jobs)] = served(server, fields, samples)
+            told[str(workers)][str(jobs)] = served(server, fields, samples) | {"samples": samples}
     return told
 
 
@@ -130,7 +131,8 @@ def measure(fields: dict[str, Any], seconds: float, rounds: int) -> dict[str, An
         together(processes, WARM_SECONDS)
         made = [once(servers, processes, fields, seconds) for _ in range(rounds)]
         of_maps = maps(servers, fields)
-    run = {"seconds": seconds, "load_average": round(os.getloadavg()[0], 2)}
+    usual = card(fields["model"]).defaults.samples
+    run = {"seconds": seconds, "usual": usual, "load_average": round(os.getloadavg()[0], 2)}
     return {"provenance": provenance(), **fields, **run, "rounds": made, "maps": of_maps}
 
 
@@ -154,7 +156,7 @@ def main() -> None:
     parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--attribution", default="gradient")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--seconds", type=float, default=9.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=40.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--record", type=Path, default=RECORD)
     parser.add_argument("--maps-only", action="store_true")

@@ -42,6 +42,12 @@ def fill(record: Record, workers: str, jobs: str) -> float:
     return spread(record, lambda one: one[workers][jobs]["fill"])[1]
 
 
+def sizes(record: Record, jobs: str) -> tuple[int, int]:
+    """Samples of the least and of the largest job."""
+    found = [n for one in record["rounds"] for w in ("1", "2") for n in one[w][jobs]["samples"]]
+    return min(found), max(found)
+
+
 def alone(samples: Sequence[int]) -> float:
     """The share of lanes with a sample were no batch shared."""
     return sum(samples) / sum(-(-each // LANES) * LANES for each in samples)
@@ -73,6 +79,9 @@ def page(record: Record) -> str:
         alone=alone(maps["samples"]),
         fewest=min(maps["samples"]),
         most=max(maps["samples"]),
+        small="{} to {}".format(*sizes(record, "8")),
+        usual=record["usual"],
+        large="{} to {}".format(*sizes(record, "1")),
         maps_commit=maps["provenance"]["commit"][:12],
         rows="\n".join(_rows(record)),
         scaling="\n".join(_scaling(record)),
@@ -125,9 +134,10 @@ and backward passes over one noisy batch made before, in processes like the work
 
 {model}, {attribution} maps, {precision}; about {seconds:g} s for each row in each round, {rounds}
 in all; the median over rounds, and in parentheses least and largest. {device}, {cores} cores, load
-average {load} at the end, torch {torch}, commit {commit}. A ratio is of rates in one round. The
-effort is processor time for a picture of the bare network over that for a sample of the service,
-all its processes together, which a busy machine changes little.
+average {load} at the end, torch {torch}, commit {commit}. A job that comes alone is of {large}
+samples, of eight at once each is of {small}; a request that names no number asks for {usual}. A
+ratio is of rates in one round. The effort is processor time for a picture of the bare network over
+that for a sample of the service, all its processes together, which a busy machine changes little.
 
 | workers | what | samples/s | rate over network's | effort, network's over ours | least fill |
 | --: | --- | --: | --: | --: | --: |

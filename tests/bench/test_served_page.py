@@ -23,7 +23,7 @@ def test_eight_jobs_at_once_fill_their_batches() -> None:
 
 def test_ratios_are_of_one_round_and_told_with_their_spread() -> None:
     def leg(rate: float, cpu: float) -> dict[str, float]:
-        return {"rate": rate, "cpu": cpu, "fill": 1.0}
+        return {"rate": rate, "cpu": cpu, "fill": 1.0, "samples": [int(100 * rate)]}
 
     rounds = [
         {
@@ -32,13 +32,14 @@ def test_ratios_are_of_one_round_and_told_with_their_spread() -> None:
         }
         for n in (1, 2, 3)
     ]
-    record = MEASURED | {"rounds": rounds}
+    record = MEASURED | {"rounds": rounds, "usual": 1000}
     assert ratio(record, "1", "1") == (0.9, 0.9, 0.9)
     assert ratio(record, "2", "1") == pytest.approx((0.9, 0.85, 0.95))
     assert effort(record, "1", "1") == (0.5, 0.5, 0.5)
     assert scaling(record, "bare") == (2, 2, 2)
     text = page(record)
     assert "| 2 | one job | 36.0 | 0.90 (0.85 to 0.95) | 1.00 (1.00 to 1.00) | 1.000 |" in text
+    assert "alone is of 900 to 3900\nsamples, of eight at once each is of 100 to 2400; " in text
     assert "Of 4 ratios to the bare network 2 reach 0.90; the least is 0.03." in text
 
 
