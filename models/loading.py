@@ -63,7 +63,7 @@ class Network:
 
         The one place where values get the network's precision, after normalisation in float32.
         """
-        plain = ((images - self._mean) / self._std).permute(0, 3, 1, 2)
+        plain = (images - self._mean).div_(self._std).permute(0, 3, 1, 2)
         return plain.to(FLOATS[self.precision])
 
     def computes(self, precision: str) -> bool:

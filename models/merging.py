@@ -63,7 +63,7 @@ def _merge(places: Sequence[Place], native: bool) -> None:
     for before, place, after in zip((None, *layers), layers, (*layers[1:], None), strict=False):
         layer = place.layer
         if isinstance(layer, nn.Conv2d) and (kind := _kind(layer, native)) is not None:
-            place.put(_step(before, layer, after))
+            place.put(_step(before, layer, after, kind))
             kinds[place] = kind
     for chained, part in groupby(_busy(places), kinds.get):
         if chained is not None:
@@ -92,25 +92,26 @@ def _busy(places: Sequence[Place]) -> list[Place]:
     return [place for place in places if not isinstance(place.layer, nn.Identity)]
 
 
-def _step(before: Place | None, layer: nn.Conv2d, after: Place | None) -> Step:
+def _step(before: Place | None, layer: nn.Conv2d, after: Place | None, kind: type[Chain]) -> Step:
     """The step of a convolution, with what it takes in of its neighbours."""
     kink = NONE if after is None else KINKS.get(type(after.layer), NONE)
     if after is not None and kink is not NONE:
         after.put(nn.Identity())
-    if before is not None and _widens(before.layer, layer):
+    if before is not None and _widens(before.layer, layer, kind):
         layer = _widened(before.layer, layer)
         before.put(nn.Identity())
     return Step(layer, kink)
 
 
-def _widens(zeros: nn.Module, layer: nn.Conv2d) -> TypeGuard[nn.ZeroPad2d]:
-    """Whether a larger kernel is the quicker way to zeros: it is where channels stay apart."""
+def _widens(zeros: nn.Module, layer: nn.Conv2d, kind: type[Chain]) -> TypeGuard[nn.ZeroPad2d]:
+    """Whether a larger kernel is the quicker way to zeros: it is where channels stay apart, and for
+    native code, which leaves out what is zero."""
     if not isinstance(zeros, nn.ZeroPad2d):
         return False
     left, right, top, bottom = zeros.padding
     fits = (left, right) == (top, bottom) and 0 <= left <= right
-    depthwise = layer.groups == layer.in_channels
-    return fits and depthwise and layer.padding == (0, 0) and layer.dilation == (1, 1)
+    quick = kind is NativeChain or layer.groups == layer.in_channels
+    return fits and quick and layer.padding == (0, 0) and layer.dilation == (1, 1)
 
 
 def _widened(zeros: nn.ZeroPad2d, layer: nn.Conv2d) -> nn.Conv2d:

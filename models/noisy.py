@@ -1,7 +1,7 @@
 """Noisy pictures, written where the network will read them."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from certify import noise as exact_noise
 from certify.plan import Plan
 from certify.randomness import Words
+from models.native import noise as native
 from models.noise import Drawer
 
 Fill = Callable[[range, Tensor], None]
@@ -27,15 +28,22 @@ def filler(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
 
 
 def on_cpu(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
-    """The filler whose noise is drawn by numpy."""
-    table, words = exact_noise.table(plan.recipe.noise), Words(int(plan.key, 16))
-    clean = image.astype(np.float32)
+    """The filler whose noise is drawn by the processor: as native code, or by numpy."""
+    law, key, clean = plan.recipe.noise, int(plan.key, 16), image.astype(np.float32)
+    if native.suits(law, plan.entries):
+        return partial(_fill, native.Noisy(law, key, clean))
+    table, words = exact_noise.table(law), Words(key)
 
     def fill(samples: range, into: Tensor) -> None:
         noise = exact_noise.drawn(table, words, samples, plan.entries)
         np.add(clean, noise.reshape(-1, *clean.shape), out=into.numpy())
 
     return fill
+
+
+def _fill(noisy: native.Noisy, samples: range, into: Tensor) -> None:
+    for sample, row in zip(samples, into.numpy(), strict=True):
+        noisy.write(sample, row)
 
 
 def on_device(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:

@@ -22,39 +22,29 @@ class Kink:
 
     name, scalars: what oneDNN calls it. back: slopes behind it and values behind it → slopes before
     it; 0 where the piece is constant. `into` is the same, written into a third tensor, which may be
-    the first. flat: where the piece is constant, by values behind it; not where a value is no
-    number, of which PyTorch's `hardtanh_backward` says one thing or another by its place.
+    the first.
     """
 
     name: str
     scalars: tuple[float, ...]
     back: Callable[[Tensor, Tensor], Tensor]
     into: Callable[[Tensor, Tensor, Tensor], Tensor]
-    flat: Callable[[Tensor], Tensor]
 
 
 _relu, _cap = torch.ops.aten.threshold_backward, torch.ops.aten.hardtanh_backward
-NONE = Kink(
-    "none",
-    (),
-    lambda slopes, _: slopes,
-    lambda slopes, _, into: into.copy_(slopes),
-    lambda y: torch.zeros_like(y, dtype=torch.bool),
-)
+NONE = Kink("none", (), lambda slopes, _: slopes, lambda slopes, _, into: into.copy_(slopes))
 KINKS = {
     nn.ReLU: Kink(
         "relu",
         (),
         lambda slopes, y: _relu(slopes, y, 0),
         lambda slopes, y, into: _relu.grad_input(slopes, y, 0, grad_input=into),
-        lambda y: y <= 0,
     ),
     nn.ReLU6: Kink(
         "hardtanh",
         (0.0, 6.0),
         lambda slopes, y: _cap(slopes, y, 0, 6),
         lambda slopes, y, into: _cap.grad_input(slopes, y, 0, 6, grad_input=into),
-        lambda y: (y <= 0) | (y >= 6),
     ),
 }
 

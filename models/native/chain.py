@@ -59,24 +59,25 @@ class _Through(torch.autograd.Function):
             ):
                 call(before, after, kept)
         ctx.way, ctx.bits, ctx.plane = way, bits, x.shape[2:]
-        ctx.save_for_backward(y if way.links[-1].kinked else None)
         return y.to(dtype)
 
     @staticmethod
     def backward(ctx: Any, *behind: Tensor) -> tuple[Tensor, None]:
-        (slopes,), (y,), way = behind, ctx.saved_tensors, ctx.way
+        (slopes,), way = behind, ctx.way
         if torch.is_grad_enabled():
             return _slowly(way, slopes, ctx.bits, ctx.plane), None
         dtype, slopes = slopes.dtype, slopes.to(way.held)
         slopes = slopes.contiguous(memory_format=torch.channels_last)
         found = _pictures(way, len(slopes), way.links[0].back.width, ctx.plane)
-        spare = way.spare()
+        # Slopes that come from outside are not written over: others may hold them too.
+        before_kink, spare = torch.empty_like(slopes[: way.together]), way.spare()
         for part in way.parts(len(slopes)):
-            # Slopes that come from outside are not written over: others may hold them too.
-            last = slopes[part] if y is None else _before(way.links[-1], slopes[part], y[part])
-            places = pairwise(way.places(_address(found, part), last.data_ptr(), spare))
-            bits = [0, *way.bits(ctx.bits, part)[:-1]]
-            calls = zip(way.back(part.stop - part.start), places, bits, strict=True)
+            last, bits = _address(slopes, part), [0, *way.bits(ctx.bits, part)]
+            if way.links[-1].kinked:
+                way.mask(last, before_kink.data_ptr(), bits[-1], part.stop - part.start)
+                last = before_kink.data_ptr()
+            places = pairwise(way.places(_address(found, part), last, spare))
+            calls = zip(way.back(part.stop - part.start), places, bits[:-1], strict=True)
             for call, (before, after), kept in reversed(list(calls)):
                 call(after, before, kept)
         return found.to(dtype), None
@@ -86,12 +87,6 @@ def _pictures(way: Way, many: int, channels: int, plane: Sequence[int]) -> Tenso
     shape = many, channels, *plane
     lay = torch.channels_last
     return torch.empty(shape, dtype=way.held, device="cpu", memory_format=lay)
-
-
-def _before(link: Link, slopes: Tensor, y: Tensor) -> Tensor:
-    """The slopes before the kink of a step, from those behind it and from its values."""
-    found = torch.where(link.step.kink.flat(y), 0, slopes)
-    return found.contiguous(memory_format=torch.channels_last)
 
 
 def _address(pictures: Tensor, part: slice) -> int:

@@ -1,7 +1,7 @@
 """Machine code for this processor, made once in a process."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from llvmlite import binding, ir
@@ -33,9 +33,14 @@ def function(task: Task, shape: Shape) -> Function:
     """Return the function of this task. The first time takes up to a second."""
     module = ir.Module("convolutions")
     convolution(module, task, shape)
+    return compiled(module, task.name, given(task))
+
+
+def compiled(module: ir.Module, name: str, given: Mapping[str, ir.Type]) -> Function:
+    """Return the function of this name as machine code."""
     engine = _engine(str(module))
-    types = [ctypes.c_int64 if each == INT else ctypes.c_void_p for each in given(task).values()]
-    made: Function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(task.name))
+    types = [ctypes.c_int64 if each == INT else ctypes.c_void_p for each in given.values()]
+    made: Function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address(name))
     # The code lives as long as its engine does.
     made.engine = engine  # type: ignore[attr-defined]
     return made

@@ -105,6 +105,23 @@ class Code:
         self.builder.branch(head)
         self.builder.position_at_end(after)
 
+    @contextmanager
+    def until(self, low: "Variable", high: "Variable") -> Iterator[None]:
+        """Run what is written within as long as one is below the other."""
+        head, body, after = (self.function.append_basic_block() for _ in range(3))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        below = self.builder.icmp_signed("<", low.get(), high.get())
+        self.builder.cbranch(below, body, after)
+        self.builder.position_at_end(body)
+        yield
+        self.builder.branch(head)
+        self.builder.position_at_end(after)
+
+    def variable(self, value: ir.Value) -> "Variable":
+        """A value that changes, and what it is at first."""
+        return Variable(self, value)
+
     def call(self, other: "Code", given: Sequence[Int | At]) -> None:
         """Run another function."""
         self.builder.call(other.function, [each.value for each in given])

@@ -23,7 +23,7 @@ class Link:
         self.step, groups = step, step.around[3]
         self.held = held(step.weight)
         weight = step.weight.detach()
-        self._empty = [_empty(weight, dim) for dim in (2, 3)] if groups > 1 else [0, 0]
+        self._empty = [_empty(weight, dim) for dim in (2, 3)]
         high, wide = self._empty
         weight = weight[:, :, high:, wide:]
         self._taps = weight.shape[2:]

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.native.kernel import Call
+from models.native.kernel import PRECISIONS, Call
 from models.native.link import Link
+from models.native.masking import masking
 from models.native.windows import Sides
 
 # Bytes of the largest values behind a step, of the pictures that go together; as many as of its
@@ -53,6 +54,11 @@ class Way:
             link.back.call(ending, pictures, (high.back(), wide.back()))
             for link, (high, wide), ending in zip(self.links, self.sides, endings, strict=True)
         ]
+
+    def mask(self, behind: int, before: int, bits: int, pictures: int) -> None:
+        """Lead slopes back through the last kink, from one address to another."""
+        pixels, width = self.plane[0] * self.plane[1], self.links[-1].ahead.width
+        masking(PRECISIONS[self.held])(behind, before, bits, pictures * pixels, width)
 
     def parts(self, pictures: int) -> Iterator[slice]:
         """Which pictures go together."""

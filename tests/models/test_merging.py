@@ -70,8 +70,10 @@ def test_the_kinks_are_in_the_steps_and_nowhere_else() -> None:
     assert not any(isinstance(part, nn.ReLU6) for part in made.modules())
     assert [s.kink.name for s in steps_of(made)[:3]] == ["hardtanh", "hardtanh", "none"]
     assert [len(part.steps) for part in made.modules() if isinstance(part, Chain)][:3] == [1, 2, 3]
-    # The zeros of the first convolution, which mixes channels, are cheaper as they are.
-    assert sum(isinstance(part, nn.ZeroPad2d) for part in made.modules()) == 1
+    # The zeros of the first convolution, which mixes channels, are oneDNN's as they are.
+    for native, left in ((True, 0), (False, 1)):
+        made = merged(drawn("efficientnet-lite0"), SIDE, native=native)
+        assert sum(isinstance(part, nn.ZeroPad2d) for part in made.modules()) == left
 
 
 def test_weights_are_those_of_the_layers_and_not_copies(tiny: Network) -> None:
@@ -80,10 +82,13 @@ def test_weights_are_those_of_the_layers_and_not_copies(tiny: Network) -> None:
     assert mine == {layer.weight.data_ptr() for layer in layers}
 
 
+@pytest.mark.parametrize("groups", [1, 6])
 @pytest.mark.parametrize(("before", "kernel"), [(0, 3), (1, 5), (2, 4)])
-def test_zeros_before_a_depthwise_convolution_go_into_its_kernel(before: int, kernel: int) -> None:
+def test_zeros_before_a_convolution_go_into_its_kernel(
+    before: int, kernel: int, groups: int
+) -> None:
     """Whole numbers: every sum is exact."""
-    first, layer = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, kernel, 2, groups=6)
+    first, layer = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, kernel, 2, groups=groups)
     zeros = nn.ZeroPad2d((before, before + 1, before, before + 1))
     module = nn.Sequential(first, zeros, layer, nn.ReLU()).requires_grad_(False)
     for parameter in module.parameters():

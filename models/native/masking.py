@@ -1,0 +1,45 @@
+"""Slopes led back through a kink by its bits: those behind it where its slope is 1, else 0."""
+
+from functools import cache
+
+from llvmlite import ir
+
+from models.native.compiling import Function, compiled
+from models.native.emitting import BYTES, INT, At, Code, Int
+from models.native.holding import HELD
+
+ABREAST = 8
+
+
+@cache
+def masking(held: str) -> Function:
+    """Return the function that writes the slopes of so many pixels of so many channels: from and to
+    which address, where the bits are, pixels, channels."""
+    values = HELD[held].element.as_pointer()
+    given = {"x": values, "y": values, "bits": BYTES, "pixels": INT, "width": INT}
+    module = ir.Module("masking")
+    code = Code(module, "masked", given)
+    width = code.whole("width")
+    whole = width // ABREAST * ABREAST
+    with code.loop(code.number(0), code.whole("pixels")) as pixel:
+        bits = code.at("bits") + pixel * ((width + (ABREAST - 1)) // ABREAST)
+        x, y = (code.at(name) + pixel * width for name in ("x", "y"))
+        with code.loop(code.number(0), whole, ABREAST) as channel:
+            _mask(x + channel, y + channel, bits + channel // ABREAST, ABREAST)
+        with code.loop(whole, width) as channel:
+            _mask_one(code, x + channel, y + channel, bits + whole // ABREAST, channel - whole)
+    code.done()
+    return compiled(module, "masked", given)
+
+
+def _mask(x: At, y: At, bits: At, many: int) -> None:
+    build, several = x.builder, ir.VectorType(x.value.type.pointee, many)
+    steep = build.bitcast(bits.load(ir.IntType(many)), ir.VectorType(ir.IntType(1), many))
+    y.store(build.select(steep, x.load(several), ir.Constant(several, [0] * many)))
+
+
+def _mask_one(code: Code, x: At, y: At, bits: At, place: Int) -> None:
+    build, element = code.builder, x.value.type.pointee
+    word = build.zext(bits.load(BYTES.pointee), INT)
+    steep = build.trunc(build.lshr(word, place.value), ir.IntType(1))
+    y.store(build.select(steep, x.load(element), ir.Constant(element, 0)))

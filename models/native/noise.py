@@ -1,0 +1,153 @@
+"""Noisy pictures as native code: words by address, noise by table, and the picture added, at once.
+
+The same values as `certify.noise.drawn` gives, bit for bit, where the number of entries is one that
+blocks of words fill.
+"""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from llvmlite import ir
+from numpy.typing import NDArray
+
+from certify import noise as exact
+from certify.noise import LEFTOVER, SLOT_BITS, Law
+from certify.randomness import MULTIPLIERS, ROUNDS, WEYL, Words
+from models.native.compiling import available, compiled
+from models.native.emitting import FLOATS, INT, INTS, WORD, WORDS, Code, Int, floats
+
+# Words of a block, slots of a word, entries that a block is enough for.
+LANES, QUARTERS = 4, 64 // SLOT_BITS
+BLOCK = LANES * QUARTERS
+WIDE = ir.IntType(128)
+# The key's halves, the sample; the table; the picture, room for its noise, and where to write.
+GIVEN: dict[str, ir.Type] = {
+    "low": INT,
+    "high": INT,
+    "sample": INT,
+    "slots": WORDS,
+    "residual": INTS,
+    "many": INT,
+    "first": INT,
+    "entries": INT,
+    "clean": FLOATS,
+    "noise": WORDS,
+    "into": FLOATS,
+}
+
+Write = Callable[..., None]
+
+
+class Noisy:
+    """One picture, to which noise of one law and key is added; for one thread at a time."""
+
+    def __init__(self, law: Law, key: int, clean: NDArray[np.float32]) -> None:
+        self._table, self._clean = exact.table(law), np.ascontiguousarray(clean)
+        self._room, self._write = np.empty(clean.size, np.int16), writing()
+        halves = key & (1 << 64) - 1, key >> 64
+        self._halves = [ctypes.c_int64(each).value for each in halves]
+
+    def write(self, sample: int, into: NDArray[np.float32]) -> None:
+        """Write the picture with this sample's noise into an array of its size, without gaps.
+
+        Raises ValueError for another array: native code would write over what lies there.
+        """
+        fits = into.size == self._clean.size and into.flags.c_contiguous
+        if not (fits and into.dtype == np.float32):
+            rule = f"must be {self._clean.size} float32 without gaps"
+            raise ValueError(f"into is {into.dtype} of shape {into.shape}; it {rule}")
+        table = self._table
+        law = table.slots.ctypes.data, table.residual.ctypes.data, len(table.residual), table.first
+        arrays = (each.ctypes.data for each in (self._clean, self._room, into))
+        self._write(*self._halves, sample, *law, self._clean.size, *arrays)
+
+
+@cache
+def suits(law: Law, entries: int) -> bool:
+    """Whether native code draws so many entries, and as `certify.noise` does: tried once."""
+    if not available() or entries % BLOCK:
+        return False
+    key, sample, found = (1 << 128) - 3, (1 << 63) - 1, np.empty(entries, np.float32)
+    Noisy(law, key, np.zeros(entries, np.float32)).write(sample, found)
+    return np.array_equal(found, exact.drawn(exact.table(law), Words(key), [sample], entries)[0])
+
+
+@cache
+def writing() -> Write:
+    """The function of `GIVEN`."""
+    module = ir.Module("noise")
+    code = Code(module, "noisy", GIVEN)
+    _draw(code)
+    _add(code)
+    code.done()
+    return compiled(module, "noisy", GIVEN)
+
+
+def _draw(code: Code) -> None:
+    """What the slots say of each entry."""
+    with code.loop(code.number(0), code.whole("entries"), BLOCK) as start:
+        lanes = _block(code, start // BLOCK + 1, 0)
+        for number, lane in enumerate(lanes):
+            for quarter in range(QUARTERS):
+                bits = code.builder.lshr(lane, INT(quarter * SLOT_BITS))
+                slot = Int(code.builder, code.builder.and_(bits, INT((1 << SLOT_BITS) - 1)))
+                value = (code.at("slots") + slot).load(WORD)
+                (code.at("noise") + (start + (QUARTERS * number + quarter))).store(value)
+
+
+def _add(code: Code) -> None:
+    """The picture with its noise; entries that slots leave over take a word of their own."""
+    build, several = code.builder, ir.VectorType(WORD, BLOCK)
+    with code.loop(code.number(0), code.whole("entries"), BLOCK) as start:
+        noise = (code.at("noise") + start).load(several)
+        clean = (code.at("clean") + start).load(floats(BLOCK))
+        sums = build.fadd(clean, build.sitofp(noise, floats(BLOCK)))
+        (code.at("into") + start).store(sums)
+        over = build.icmp_signed("==", noise, ir.Constant(several, [LEFTOVER] * BLOCK))
+        some = build.bitcast(over, ir.IntType(BLOCK))
+        with (
+            build.if_then(build.icmp_signed("!=", some, some.type(0)), likely=False),
+            code.loop(start, start + BLOCK) as entry,
+        ):
+            value = (code.at("noise") + entry).load(WORD)
+            with build.if_then(build.icmp_signed("==", value, WORD(LEFTOVER))):
+                left = build.sitofp(_left(code, entry).value, FLOATS.pointee)
+                clean = (code.at("clean") + entry).load(FLOATS.pointee)
+                (code.at("into") + entry).store(build.fadd(clean, left))
+
+
+def _left(code: Code, entry: Int) -> Int:
+    """The value of an entry by its own word: first + #{thresholds ≤ word}, by bisection."""
+    lanes = _block(code, entry // LANES + 1, 1)
+    place, word = entry - entry // LANES * LANES, lanes[-1]
+    for number, lane in enumerate(lanes[:-1]):
+        here = code.builder.icmp_signed("==", place.value, INT(number))
+        word = code.builder.select(here, lane, word)
+    low, high = code.variable(INT(0)), code.variable(code.whole("many").value)
+    with code.until(low, high):
+        middle = (Int(code.builder, low.get()) + Int(code.builder, high.get())) // 2
+        threshold = (code.at("residual") + middle).whole().value
+        below = code.builder.icmp_unsigned("<=", threshold, word)
+        low.set(code.builder.select(below, (middle + 1).value, low.get()))
+        high.set(code.builder.select(below, high.get(), middle.value))
+    return Int(code.builder, low.get()) + code.whole("first")
+
+
+def _block(code: Code, block: Int, space: int) -> list[ir.Value]:
+    """The words of a block: ten rounds of Philox4x64 (see `certify.randomness`)."""
+    build = code.builder
+    even, odd = [block.value, INT(space)], [code.whole("sample").value, INT(0)]
+    keys = [code.whole("low").value, code.whole("high").value]
+    for _ in range(ROUNDS):
+        products = [
+            build.mul(build.zext(x, WIDE), WIDE(int(by)))
+            for x, by in zip(even, MULTIPLIERS[:, 0], strict=True)
+        ]
+        high = [build.trunc(build.lshr(each, WIDE(64)), INT) for each in products]
+        mixed = zip(reversed(high), odd, keys, strict=True)
+        even = [build.xor(build.xor(h, o), k) for h, o, k in mixed]
+        odd = [build.trunc(each, INT) for each in reversed(products)]
+        keys = [build.add(k, INT(int(w))) for k, w in zip(keys, WEYL[:, 0], strict=True)]
+    return [even[0], odd[0], even[1], odd[1]]
