@@ -25,7 +25,7 @@ from bench.throughput_page import page
 
 NUMBERS, PAGE = ROOT / "docs" / "bench" / "throughput.json", ROOT / "docs" / "throughput.md"
 MAIN, SMALL = "efficientnet-lite0", "small-32"
-ROUNDS = {MAIN: 3, SMALL: 7, "mobilenet-v2": 3, "resnet50": 2}
+ROUNDS = {MAIN: 5, SMALL: 7, "mobilenet-v2": 3, "resnet50": 2}
 FEW_ROUNDS = 3
 BEST_BATCH = 16
 # Network, way, samples, batch of Captum; all at once of a large network takes tens of GiB at 512.

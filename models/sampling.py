@@ -157,7 +157,8 @@ class Sampler:
         """Pictures of one batch, (lanes, height, width, channels). Lanes without a sample repeat
         the first; what they hold changes nothing."""
         size = self.card.size
-        noisy = torch.empty((lanes, size, size, 3), device=self.network.device)
+        shape, device = (lanes, size, size, 3), self.network.device
+        noisy = torch.empty(shape, dtype=torch.float32, device=device)
         for run in runs:
             fillers[run.piece](run.samples, noisy[run.lanes])
         noisy[runs[-1].lanes.stop :] = noisy[0]

@@ -45,37 +45,46 @@ class Ballots:
     """Evidence: votes, or points by rank, and predictions.
 
     Rows wait until they are worth packing: eight to a byte, or, of many features, as counts alone.
+    They wait in room of their own: small arrays kept from each batch would lie between the large
+    ones of the next, and memory would grow with the samples.
     """
 
     def __init__(self, piece: Piece) -> None:
-        self._plan, self._at = piece.plan, piece.start
-        self._rows: list[NDArray[np.bool_] | NDArray[np.int32]] = []
-        self._predictions: list[NDArray[np.int32]] = []
-        self._packed = Gathering(Evidence.empty(self._plan.features, self._plan.votes_only))
+        plan = self._plan = piece.plan
+        kind = np.dtype(np.bool_ if plan.votes_only else np.int32)
+        most = max(plan.recipe.lanes, WAITING_BYTES // (plan.features * kind.itemsize))
+        room = min(piece.stop - piece.start, most)
+        self._at, self._held = piece.start, 0
+        self._rows = np.empty((room, plan.features), kind)
+        self._predictions = np.empty(room, np.int32)
+        self._packed = Gathering(Evidence.empty(plan.features, plan.votes_only))
 
     def add(self, scores: Tensor, logits: Tensor) -> None:
         """See `Tally.add`."""
-        votes, votes_only = self._plan.recipe.votes, self._plan.votes_only
-        self._rows.append(vote(scores, votes).cpu().numpy() if votes_only else places(scores))
-        self._predictions.append(predicted(logits))
-        if len(self._rows) * self._rows[0].nbytes >= WAITING_BYTES:
+        if self._held + len(scores) > len(self._rows):
             self._pack()
+        votes, votes_only = self._plan.recipe.votes, self._plan.votes_only
+        here = slice(self._held, self._held + len(scores))
+        self._rows[here] = vote(scores, votes).cpu().numpy() if votes_only else places(scores)
+        self._predictions[here] = predicted(logits)
+        self._held = here.stop
 
     def result(self) -> Evidence:
         """The evidence of all samples."""
-        if self._rows:
+        if self._held:
             self._pack()
         return self._packed.whole()
 
     def _pack(self) -> None:
-        rows, predictions = np.concatenate(self._rows), np.concatenate(self._predictions)
+        # Evidence keeps its predictions as they are given.
+        rows, predictions = self._rows[: self._held], self._predictions[: self._held].copy()
         if self._plan.votes_only:
-            part = Evidence.from_votes(self._at, rows.astype(bool, copy=False), predictions)
+            part = Evidence.from_votes(self._at, rows, predictions)
         else:
             part = Evidence.from_points(self._at, self._plan.points[rows], predictions)
         self._packed.add(part)
-        self._at += len(predictions)
-        self._rows, self._predictions = [], []
+        self._at += self._held
+        self._held = 0
 
 
 class Total:
