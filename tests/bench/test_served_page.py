@@ -39,7 +39,7 @@ def test_ratios_are_of_one_round_and_told_with_their_spread() -> None:
     assert scaling(record, "bare") == (2, 2, 2)
     text = page(record)
     assert "| 2 | one job | 36.0 | 0.90 (0.85 to 0.95) | 1.00 (1.00 to 1.00) | 1.000 |" in text
-    assert "alone is of 900 to 3900\nsamples, of eight at once each is of 100 to 2400; " in text
+    assert "alone is of 900 to 5700\nsamples, of eight at once each is of 100 to 2400; " in text
     assert "Of 4 ratios to the bare network 2 reach 0.90; the least is 0.03." in text
 
 
