@@ -130,6 +130,7 @@ class Sampler:
         self, pieces: Sequence[Piece], make: Callable[[Piece], Tally[Result]]
     ) -> list[Result]:
         """What the tallies of all pieces say."""
+        self.check(pieces)
         tallies = [make(piece) for piece in pieces]
         for piece, scores, logits in self._rows(pieces):
             tallies[piece].add(scores, logits)
