@@ -72,6 +72,8 @@ def radius(boundary: Boundary, swaps: int, weight: Fraction, law: Gaussian) -> i
 def _proven(
     boundary: Boundary, examined: Sequence[int], weight: Fraction, law: Gaussian
 ) -> list[int]:
+    if not examined:
+        return []
     size = Fraction(weight) * ONE
     masses = [
         (np.cumsum(boundary.inside[:swaps][::-1]), np.cumsum(boundary.outside[:swaps][::-1]))

@@ -99,8 +99,10 @@ class Step(nn.Module):
         """Return the slopes in an input of this shape, from those behind the convolution."""
         zeros, stride, spread, groups = self.around
         if not self.turns:
-            slopes = behind.to(self.back.dtype)
-            found: Tensor = conv2d_input(shape, self.back, slopes, stride, zeros, spread, groups)  # type: ignore[no-untyped-call]
+            # In bfloat16 PyTorch's own way back of this way back gives wrong numbers.
+            back = self.back.float() if torch.is_grad_enabled() else self.back
+            slopes = behind.to(back.dtype)
+            found: Tensor = conv2d_input(shape, back, slopes, stride, zeros, spread, groups)  # type: ignore[no-untyped-call]
             return found.to(behind.dtype)
         # Whoever differentiates once more needs operations that PyTorch knows how to.
         if torch.is_grad_enabled():

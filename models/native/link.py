@@ -55,7 +55,8 @@ class Link:
 
 
 def _empty(weight: Tensor, dim: int) -> int:
-    """How many rows of zeros a kernel begins with, along one side: they need not be computed."""
+    """How many rows of zeros a kernel begins with, along one side: they are left out, and what is
+    not finite under them is not seen."""
     rows = (weight != 0).transpose(0, dim).flatten(1).any(1)
     return int(rows.int().argmax()) if rows.any() else 0
 

@@ -6,7 +6,7 @@ blocks of words fill.
 
 import ctypes
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from llvmlite import ir
@@ -41,9 +41,15 @@ Write = Callable[..., None]
 
 
 class Noisy:
-    """One picture, to which noise of one law and key is added; for one thread at a time."""
+    """One picture, to which noise of one law and key is added; for one thread at a time.
+
+    Raises ValueError for numbers that are not float32 or not as many as fill blocks of words.
+    """
 
     def __init__(self, law: Law, key: int, clean: NDArray[np.float32]) -> None:
+        if clean.size % BLOCK or clean.dtype != np.float32:
+            rule = f"must be float32, a multiple of {BLOCK}"
+            raise ValueError(f"clean is {clean.size} {clean.dtype}; it {rule}")
         self._table, self._clean = exact.table(law), np.ascontiguousarray(clean)
         self._room, self._write = np.empty(clean.size, np.int16), writing()
         halves = key & (1 << 64) - 1, key >> 64
@@ -54,9 +60,9 @@ class Noisy:
 
         Raises ValueError for another array: native code would write over what lies there.
         """
-        fits = into.size == self._clean.size and into.flags.c_contiguous
+        fits = into.size == self._clean.size and into.flags.carray
         if not (fits and into.dtype == np.float32):
-            rule = f"must be {self._clean.size} float32 without gaps"
+            rule = f"must be {self._clean.size} float32 without gaps that may be written"
             raise ValueError(f"into is {into.dtype} of shape {into.shape}; it {rule}")
         table = self._table
         law = table.slots.ctypes.data, table.residual.ctypes.data, len(table.residual), table.first
@@ -64,7 +70,7 @@ class Noisy:
         self._write(*self._halves, sample, *law, self._clean.size, *arrays)
 
 
-@cache
+@lru_cache(maxsize=32)
 def suits(law: Law, entries: int) -> bool:
     """Whether native code draws so many entries, and as `certify.noise` does: tried once."""
     if not available() or entries % BLOCK:

@@ -46,6 +46,7 @@ class Runner:
         self._store, self._settings = store, settings
         self._work = Work(store, pool, settings, signer, uuid.uuid4().hex)
         self._running: dict[str, Running] = {}
+        self._passed_on: set[asyncio.Task[None]] = set()
         self._turning: asyncio.Task[None] | None = None
         self._purge_due = 0.0
         self._closed = asyncio.Event()
@@ -72,9 +73,8 @@ class Runner:
         if waiting and seconds:
             await asyncio.wait(waiting, timeout=seconds)
         self._over = True
-        for running in self._all():
-            await self.keep(running)
-        await asyncio.gather(*(self._set_aside(r) for r in self._all()))
+        await asyncio.gather(*(self._leave(r) for r in self._all()))
+        await asyncio.gather(*self._passed_on)
 
     @property
     def closed(self) -> bool:
@@ -93,8 +93,15 @@ class Runner:
         return self._running.get(job)
 
     def begin(self, record: Record) -> Running:
-        """Work on a job that only its request waits for, until `keep` puts it into the store."""
-        return self._launch(Running(record, kept=False))
+        """Work on a job that only its request waits for, until `keep` puts it into the store; when
+        work here is over it goes there at once."""
+        running = Running(record, kept=False)
+        if not self._over:
+            return self._launch(running)
+        running.task = asyncio.create_task(self._pass_on(running))
+        self._passed_on.add(running.task)
+        running.task.add_done_callback(self._passed_on.discard)
+        return running
 
     async def accept(self, record: Record) -> Head:
         """Put a job into the store; the one with the same idempotency key, if there is one."""
@@ -200,29 +207,41 @@ class Runner:
         self._running[running.id] = running
         running.outcome.add_done_callback(lambda _: [watch(running) for watch in self.watchers])
         running.task = asyncio.create_task(self._run(running))
+        # Also of a task that was cancelled before it began.
+        running.task.add_done_callback(lambda _: self._forget(running))
         return running
+
+    def _forget(self, running: Running) -> None:
+        if self._running.get(running.id) is running:
+            del self._running[running.id]
+        running.ring()
 
     async def _run(self, running: Running) -> None:
         logs.begin_job(running.id)
         try:
-            await (self._pass_on(running) if self._over else self._work.run(running))
+            await self._work.run(running)
         except asyncio.CancelledError:
             running.settle(SetAside(running.id))
             raise
-        finally:
-            if self._running.get(running.id) is running:
-                del self._running[running.id]
-            running.ring()
 
     async def _pass_on(self, running: Running) -> None:
         """Put a job that came when work here was over into the store, for whoever comes next."""
         try:
-            if not running.kept:
-                await self._store.do(jobs.accept, records.write(running.record), time.time())
-                running.kept = True
+            await self._store.do(jobs.accept, records.write(running.record), time.time())
+            running.kept = True
             running.settle(SetAside(running.id))
-        except SQLAlchemyError as error:
+        # Whatever it is: somebody waits for the outcome.
+        except Exception as error:
             running.settle(error)
+
+    async def _leave(self, running: Running) -> None:
+        """Put the job into the store, if it is not there, and leave it to whoever comes next."""
+        try:
+            await self.keep(running)
+        except (Taken, SQLAlchemyError) as error:
+            log.warning("job %s cannot be kept: %r", running.id, error)
+            running.settle(error)
+        await self._set_aside(running)
 
     async def _set_aside(self, running: Running) -> None:
         """End the work here and leave the job to whoever comes next."""

@@ -64,6 +64,16 @@ def test_what_it_cannot_write_into_is_refused(wrong: np.ndarray) -> None:  # typ
         Noisy(Gaussian(0.25), 1, np.zeros(32, np.float32)).write(0, wrong)
 
 
+def test_what_it_may_not_write_and_what_fills_no_blocks_is_refused() -> None:
+    fixed = np.zeros(32, np.float32)
+    fixed.flags.writeable = False
+    with pytest.raises(ValueError, match="may be written"):
+        Noisy(Gaussian(0.25), 1, np.zeros(32, np.float32)).write(0, fixed)
+    for clean in (np.zeros(20, np.float32), np.zeros(32)):
+        with pytest.raises(ValueError, match="a multiple of 16"):
+            Noisy(Gaussian(0.25), 1, clean)
+
+
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("side", [12, 14])
 def test_pictures_are_the_same_with_native_code_and_without(

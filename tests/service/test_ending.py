@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from certify.document import dumps
 from service.commands.sources import Remote, Unreachable
 from service.context import Service
+from service.jobs.running import SetAside
 from service.settings import Settings
+from service.store import jobs
 from tests.service.callers import KEY, PATIENCE, SAMPLES, Caller, running, undisturbed
 
 STREAM = {"accept": "text/event-stream"}
@@ -54,6 +57,51 @@ def test_a_request_that_was_still_arriving_when_the_server_ended_is_told_the_sam
     status, name, kept = tell(story)
     assert (status, name, paced.spans) == (202, "job", [])
     assert [(job["state"], job["drawn"]) for job in kept] == [("queued", 0)] * 2
+
+
+def test_whoever_comes_while_the_server_ends_is_told_of_a_job_that_there_is(
+    tell: Any, paced: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the end but not yet at work, all the while, and when the store is closed."""
+
+    async def story(caller: Caller) -> Any:
+        runner, store, records = caller.service.runner, caller.service.store, list[Any]()
+        begin = runner.begin
+
+        def noted(record: Any) -> Any:
+            records.append(record)
+            return begin(record)
+
+        with monkeypatch.context() as noting:
+            noting.setattr(runner, "begin", noted)
+            paced.free.clear()
+            asked = asyncio.create_task(caller.certify())
+            while not records:
+                await asyncio.sleep(0.001)
+        anew = [renewed(records[0], f"{number:032x}") for number in range(40)]
+        begun = [runner.begin(anew[0])]
+        stopping = asyncio.create_task(runner.stop())
+        for record in anew[1:]:
+            begun.append(runner.begin(record))
+            await asyncio.sleep(0.0005)
+        await stopping
+        await asyncio.gather(asked, *(each.outcome for each in begun), return_exceptions=True)
+        told = [isinstance(each.outcome.exception(), SetAside) for each in begun]
+        heads = [await store.do(jobs.head, each.id, each.record.owner) for each in begun]
+        store.stop()
+        late = runner.begin(renewed(records[0], "f" * 32))
+        await asyncio.wait([late.outcome], timeout=PATIENCE)
+        store.start()
+        return told, [head.state for head in heads], late.outcome.exception(), runner._all()
+
+    told, states, late, left = tell(story)
+    assert told == [True] * 40 and states == ["queued"] * 40
+    assert isinstance(late, RuntimeError) and left == []
+
+
+def renewed(record: Any, job: str) -> Any:
+    """The same request once more."""
+    return replace(record, id=job)
 
 
 def test_a_stream_ends_with_its_job_which_another_server_brings_to_the_same_document(
