@@ -15,7 +15,13 @@ def radii(radius: Callable[[int], int], largest_swaps: int) -> list[int]:
     Refuting s swaps refutes s + 1, since a violation with more contains one with fewer: so radii
     never fall, and a number of swaps that is not examined takes the last one before it.
     """
-    return filled({swaps: radius(swaps) for swaps in examined(largest_swaps)}, largest_swaps)
+    return all_at_once(lambda chosen: [radius(swaps) for swaps in chosen], largest_swaps)
+
+
+def all_at_once(proofs: Callable[[list[int]], list[int]], largest_swaps: int) -> list[int]:
+    """As `radii`, where `proofs` says of all numbers of swaps that are examined at once."""
+    chosen = examined(largest_swaps)
+    return filled(dict(zip(chosen, proofs(chosen), strict=True)), largest_swaps)
 
 
 def filled(examined: Mapping[int, int], largest_swaps: int) -> list[int]:

@@ -34,9 +34,10 @@ def radii(boundary: Boundary, law: Law, norm: NormBall = EUCLIDEAN) -> list[int]
     linked = [_linked(*_cut(boundary, at), law, norm) for at in swaps]
     if links_exactly(law, norm):
         return linked
-    examined = curve.examined(boundary.largest_swaps)
-    met = _met([_cut(boundary, at) for at in examined], law, norm)
-    met = curve.filled(dict(zip(examined, met, strict=True)), boundary.largest_swaps)
+    met = curve.all_at_once(
+        lambda chosen: _met([_cut(boundary, at) for at in chosen], law, norm),
+        boundary.largest_swaps,
+    )
     return [max(pair) for pair in zip(linked, met, strict=True)]
 
 

@@ -59,9 +59,9 @@ class Refutation:
 
 def radii(boundary: Boundary, weight: Fraction, law: Gaussian) -> list[int]:
     """For swaps = 1, 2, …: the radius proven, in units of 10^-7."""
-    examined = curve.examined(boundary.largest_swaps)
-    found = _proven(boundary, examined, weight, law)
-    return curve.filled(dict(zip(examined, found, strict=True)), boundary.largest_swaps)
+    return curve.all_at_once(
+        lambda chosen: _proven(boundary, chosen, weight, law), boundary.largest_swaps
+    )
 
 
 def radius(boundary: Boundary, swaps: int, weight: Fraction, law: Gaussian) -> int:

@@ -130,18 +130,19 @@ class Sampler:
         self, pieces: Sequence[Piece], make: Callable[[Piece], Tally[Result]]
     ) -> list[Result]:
         """What the tallies of all pieces say."""
-        self.check(pieces)
+        rows = self._rows(pieces)
         tallies = [make(piece) for piece in pieces]
-        for piece, scores, logits in self._rows(pieces):
+        for piece, scores, logits in rows:
             tallies[piece].add(scores, logits)
         return [each.result() for each in tallies]
 
     def _rows(self, pieces: Sequence[Piece]) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Yield a piece's number, scores (n, features) and logits (n, classes), n ≤ lanes, in order
-        of pieces and of their samples."""
+        """A piece's number, scores (n, features) and logits (n, classes), n ≤ lanes, in order of
+        pieces and of their samples. The pieces are checked before the first is asked for."""
         self.check(pieces)
-        if not pieces:
-            return
+        return self._seen(pieces) if pieces else iter(())
+
+    def _seen(self, pieces: Sequence[Piece]) -> Iterator[tuple[int, Tensor, Tensor]]:
         recipe = pieces[0].plan.recipe
         attribute, network = ATTRIBUTIONS[recipe.attribution], self.at(recipe.precision)
         fillers = [filler(piece.plan, piece.image, self.network.device) for piece in pieces]

@@ -47,10 +47,14 @@ def tune(
     limit = HOPELESS * times[alone[FLOAT32]][0]
     quick = [name for name, plan in alone.items() if times[plan][0] <= limit]
     wide = [usual(sampler, picture, name, each) for name in quick for each in lanes]
-    # A GPU keeps few kinds of batches ready, so there each has its turns alone.
-    alike = [[plan] for plan in wide] if isinstance(sampler, GpuSampler) else [wide]
-    for plans in alike:
-        times |= _in_turns(sampler, plans, picture, seconds)
+    if isinstance(sampler, GpuSampler):
+        # It keeps few kinds of batches ready, so that each has its turns alone; the first batch of
+        # a kind is drawn by every way, to see whether they agree.
+        for plan in wide:
+            sampler.draw(plan, picture, 0, plan.recipe.lanes)
+            times |= _in_turns(sampler, [plan], picture, seconds)
+    else:
+        times |= _in_turns(sampler, wide, picture, seconds)
     agreed = {
         name: _agreement(sampler, picture, name, max(lanes) if name in quick else 1)
         for name in names
@@ -80,9 +84,6 @@ def _in_turns(
     sampler: Sampler, plans: Sequence[Plan], picture: Picture, seconds: float
 ) -> dict[Plan, list[float]]:
     """Seconds for a sample of each plan, a batch of each in turn, so that all see the same load."""
-    for plan in plans:
-        # On a GPU the first batch of a kind is drawn by every way, to see whether they agree.
-        sampler.draw(plan, picture, 0, plan.recipe.lanes)
     times: dict[Plan, list[float]] = {plan: [] for plan in plans}
     ends = _clock(sampler) + seconds * len(plans)
     while True:

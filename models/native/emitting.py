@@ -118,9 +118,11 @@ class Code:
         self.builder.branch(head)
         self.builder.position_at_end(after)
 
-    def variable(self, value: ir.Value) -> "Variable":
-        """A value that changes, and what it is at first."""
-        return Variable(self, value)
+    def intrinsic(self, name: str, result: ir.Type, given: Sequence[ir.Value]) -> ir.Value:
+        """Run a function that LLVM knows by this name."""
+        kind = ir.FunctionType(result, [each.type for each in given])
+        known = self.module.globals.get(name)
+        return self.builder.call(known or ir.Function(self.module, kind, name), given)
 
     def call(self, other: "Code", given: Sequence[Int | At]) -> None:
         """Run another function."""

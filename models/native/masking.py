@@ -5,7 +5,8 @@ from functools import cache
 from llvmlite import ir
 
 from models.native.compiling import Function, compiled
-from models.native.emitting import BYTES, INT, At, Code, Int
+from models.native.emitting import BYTES, INT, At, Code, Int, floats
+from models.native.endings import ENDINGS
 from models.native.holding import HELD
 
 ABREAST = 8
@@ -25,17 +26,13 @@ def masking(held: str) -> Function:
         bits = code.at("bits") + pixel * ((width + (ABREAST - 1)) // ABREAST)
         x, y = (code.at(name) + pixel * width for name in ("x", "y"))
         with code.loop(code.number(0), whole, ABREAST) as channel:
-            _mask(x + channel, y + channel, bits + channel // ABREAST, ABREAST)
+            slopes = HELD[held].load(x + channel, floats(ABREAST))
+            masked = ENDINGS["masked"](code, slopes, bits + channel // ABREAST)
+            (y + channel).store(HELD[held].pack(code.builder, masked))
         with code.loop(whole, width) as channel:
             _mask_one(code, x + channel, y + channel, bits + whole // ABREAST, channel - whole)
     code.done()
     return compiled(module, "masked", given)
-
-
-def _mask(x: At, y: At, bits: At, many: int) -> None:
-    build, several = x.builder, ir.VectorType(x.value.type.pointee, many)
-    steep = build.bitcast(bits.load(ir.IntType(many)), ir.VectorType(ir.IntType(1), many))
-    y.store(build.select(steep, x.load(several), ir.Constant(several, [0] * many)))
 
 
 def _mask_one(code: Code, x: At, y: At, bits: At, place: Int) -> None:

@@ -161,7 +161,4 @@ def _move(code: Code, operation: str, register: int, at: At, step: Int) -> None:
 def _run(code: Code, operation: str, *given: int | ir.Value) -> None:
     """Run an instruction; numbers are those of registers."""
     values = [BYTE(each) if isinstance(each, int) else each for each in given]
-    name = f"llvm.x86.{operation}"
-    kind = ir.FunctionType(ir.VoidType(), [each.type for each in values])
-    found = code.module.globals.get(name) or ir.Function(code.module, kind, name)
-    code.builder.call(found, values)
+    code.intrinsic(f"llvm.x86.{operation}", ir.VoidType(), values)

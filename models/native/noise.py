@@ -5,7 +5,6 @@ blocks of words fill.
 """
 
 import ctypes
-from collections.abc import Callable
 from functools import cache, lru_cache
 
 import numpy as np
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from certify import noise as exact
 from certify.noise import LEFTOVER, SLOT_BITS, Law
 from certify.randomness import MULTIPLIERS, ROUNDS, WEYL, Words
-from models.native.compiling import available, compiled
-from models.native.emitting import FLOATS, INT, INTS, WORD, WORDS, Code, Int, floats
+from models.native.compiling import Function, available, compiled
+from models.native.emitting import FLOATS, INT, INTS, WORD, WORDS, Code, Int, Variable, floats
 
 # Words of a block, slots of a word, entries that a block is enough for.
 LANES, QUARTERS = 4, 64 // SLOT_BITS
@@ -36,8 +35,6 @@ GIVEN: dict[str, ir.Type] = {
     "noise": WORDS,
     "into": FLOATS,
 }
-
-Write = Callable[..., None]
 
 
 class Noisy:
@@ -81,7 +78,7 @@ def suits(law: Law, entries: int) -> bool:
 
 
 @cache
-def writing() -> Write:
+def writing() -> Function:
     """The function of `GIVEN`."""
     module = ir.Module("noise")
     code = Code(module, "noisy", GIVEN)
@@ -131,7 +128,7 @@ def _left(code: Code, entry: Int) -> Int:
     for number, lane in enumerate(lanes[:-1]):
         here = code.builder.icmp_signed("==", place.value, INT(number))
         word = code.builder.select(here, lane, word)
-    low, high = code.variable(INT(0)), code.variable(code.whole("many").value)
+    low, high = Variable(code, INT(0)), Variable(code, code.whole("many").value)
     with code.until(low, high):
         middle = (Int(code.builder, low.get()) + Int(code.builder, high.get())) // 2
         threshold = (code.at("residual") + middle).whole().value

@@ -86,7 +86,7 @@ class Size:
 
 
 Sums = list[list[Variable]]
-# Adds one tap's products: the code, how x is held, the tile's size, its sums, x and w at this tap.
+# Adds one tap's products: code, task, the tile's size and sums, x and the number of the tap.
 Product = Callable[[Code, Task, Size, Sums, At, Int], None]
 
 
@@ -166,10 +166,7 @@ def _depthwise(code: Code, task: Task, size: Size, sums: Sums, x: At, tap: Int) 
 
 def _fused(code: Code, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """a·b + c, rounded once."""
-    name = f"llvm.fma.v{c.type.count}f32"
-    kind = ir.FunctionType(c.type, [c.type] * 3)
-    found = code.module.globals.get(name) or ir.Function(code.module, kind, name)
-    return code.builder.call(found, [a, b, c])
+    return code.intrinsic(f"llvm.fma.v{c.type.count}f32", c.type, [a, b, c])
 
 
 PRODUCTS: dict[str, Product] = {"dense": _dense, "depthwise": _depthwise}

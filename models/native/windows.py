@@ -100,7 +100,7 @@ class Windows:
 
 
 @lru_cache(maxsize=4096)
-def windows(pictures: int, sides: Sides, weight: int, tile: int = HEIGHTS[0]) -> Windows:
+def windows(pictures: int, sides: Sides, weight: int, tile: int) -> Windows:
     """Return the windows of so many pictures whose pixels are of so many bytes, for tiles of so
     many outputs."""
     high, wide = sides

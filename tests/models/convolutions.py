@@ -42,6 +42,12 @@ class Case:
         pixels = self.whole(self.pictures, self.channels[0] * self.channels[1], 11, 9)
         return pixels.contiguous(memory_format=torch.channels_last)
 
+    def fine(self) -> Tensor:
+        """An input whose numbers need every bit of a float32."""
+        words = np.random.Generator(np.random.Philox(self.key))
+        pixels = torch.from_numpy(words.normal(size=self.input().shape)).float()
+        return pixels.contiguous(memory_format=torch.channels_last)
+
     def derivatives(self, module: nn.Module) -> tuple[Tensor, ...]:
         """Values, slopes that can be differentiated, slopes that cannot, and slopes of slopes."""
         pixels = self.input().requires_grad_()

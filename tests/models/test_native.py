@@ -65,16 +65,9 @@ def test_values_slopes_and_slopes_of_slopes_are_those_of_the_layers(
     assert all(torch.equal(mine, its) for mine, its in zip(*seen, strict=True))
 
 
-def fine(case: Case) -> Tensor:
-    """An input whose numbers need every bit of a float32."""
-    words = np.random.Generator(np.random.Philox(case.key))
-    pixels = torch.from_numpy(words.normal(size=case.input().shape)).float()
-    return pixels.contiguous(memory_format=torch.channels_last)
-
-
 @given(case=any_case)
 def test_bits_depend_on_no_neighbour_and_on_no_tile(case: Case) -> None:
-    pixels, seen = fine(case), []
+    pixels, seen = case.fine(), []
     for shape in SHAPES.values():
         for parts in ([pixels], pixels.split(1)):
             found = []
@@ -95,7 +88,7 @@ def test_a_step_in_low_precision_is_that_of_float32_rounded_once(
 ) -> None:
     # Products of matrices add up in an order of their own: tests/models/test_matrices.py.
     assume(dtype != torch.bfloat16 or not matrices.available() or max(case.channels[1:]) < 8)
-    pixels = fine(case).to(dtype)
+    pixels = case.fine().to(dtype)
     exact = NativeChain([Step(case.layer())], shape)
     low = NativeChain([Step(case.layer().to(dtype), KINKS.get(ACTS[case.act], NONE))], shape)
     assert torch.equal(low(pixels), ACTS[case.act]()(exact(pixels.float()).to(dtype)))
