@@ -74,7 +74,8 @@ class Runner:
             await asyncio.wait(waiting, timeout=seconds)
         self._over = True
         await asyncio.gather(*(self._leave(r) for r in self._all()))
-        await asyncio.gather(*self._passed_on)
+        # Whoever hung up has cancelled theirs.
+        await asyncio.gather(*self._passed_on, return_exceptions=True)
 
     @property
     def closed(self) -> bool:

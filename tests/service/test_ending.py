@@ -99,6 +99,26 @@ def test_whoever_comes_while_the_server_ends_is_told_of_a_job_that_there_is(
     assert isinstance(late, RuntimeError) and left == []
 
 
+def test_whoever_hangs_up_while_passed_on_does_not_break_the_end(
+    tell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(caller: Caller) -> list[str]:
+        runner, records = caller.service.runner, list[Any]()
+        begin = runner.begin
+        with monkeypatch.context() as noting:
+            noting.setattr(runner, "begin", lambda each: records.append(each) or begin(each))
+            await caller.certify()
+        await runner.stop()
+        gone, stays = (runner.begin(renewed(records[0], digit * 32)) for digit in "de")
+        ending = asyncio.create_task(runner.stop())
+        await asyncio.sleep(0)
+        runner.drop(gone)
+        await ending
+        return [type(each.outcome.exception()).__name__ for each in (gone, stays)]
+
+    assert tell(story) == ["Taken", "SetAside"]
+
+
 def renewed(record: Any, job: str) -> Any:
     """The same request once more."""
     return replace(record, id=job)
