@@ -15,10 +15,10 @@ from certify.plan import Plan
 from models.gpu.flight import Flight
 from models.gpu.hardware import Cuda, Hardware, Here
 from models.gpu.inputs import Plain, Write, kernel
-from models.gpu.passes import Pass, passing
 from models.gpu.sampler import GpuSampler, Way, default_ways
 from models.kernels.launches import Pictures, laws_on, told
 from models.loading import Network, build, read_weights
+from models.passes import Pass, passing
 from models.registry import card
 from models.sampling import Sampler
 

@@ -13,30 +13,35 @@ from certify.plan import Plan
 from certify.randomness import Words
 from models.native import noise as native
 from models.noise import Drawer
+from models.passes import Pass
 
 Fill = Callable[[range, Tensor], None]
 
 
-def filler(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
-    """Return a function that writes samples of the plan, picture plus noise.
+def filler(plan: Plan, image: NDArray[np.uint8], of: Pass) -> Fill:
+    """Return a function that writes samples of the plan: (picture + noise - mean) / std.
 
     It is given sample indices and where to write, (len(samples), height, width, channels) float32
-    on the device. Picture plus noise is an integer below 2^24 and so exact in float32.
+    on the pass's device. Mean and std are the pass's. Picture plus noise is an integer below 2^24
+    and so exact in float32; the difference and the quotient are each rounded once.
     """
-    make = on_cpu if device.type == "cpu" else on_device
-    return make(plan, image, device)
+    make = on_cpu if of.network.device.type == "cpu" else on_device
+    return make(plan, image, of)
 
 
-def on_cpu(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
+def on_cpu(plan: Plan, image: NDArray[np.uint8], of: Pass) -> Fill:
     """The filler whose noise is drawn by the processor: as native code, or by numpy."""
     law, key, clean = plan.recipe.noise, int(plan.key, 16), image.astype(np.float32)
-    if native.suits(law, plan.entries):
-        return partial(_fill, native.Noisy(law, key, clean))
+    mean, std = np.array(of.mean, np.float32), np.array(of.std, np.float32)
+    if native.suits(law, image.shape):
+        return partial(_fill, native.Noisy(law, key, clean, mean, std))
     table, words = exact_noise.table(law), Words(key)
 
     def fill(samples: range, into: Tensor) -> None:
-        noise = exact_noise.drawn(table, words, samples, plan.entries)
-        np.add(clean, noise.reshape(-1, *clean.shape), out=into.numpy())
+        noise, found = exact_noise.drawn(table, words, samples, plan.entries), into.numpy()
+        np.add(clean, noise.reshape(found.shape), out=found)
+        np.subtract(found, mean, out=found)
+        np.divide(found, std, out=found)
 
     return fill
 
@@ -46,14 +51,16 @@ def _fill(noisy: native.Noisy, samples: range, into: Tensor) -> None:
         noisy.write(sample, row)
 
 
-def on_device(plan: Plan, image: NDArray[np.uint8], device: torch.device) -> Fill:
+def on_device(plan: Plan, image: NDArray[np.uint8], of: Pass) -> Fill:
     """The filler whose noise is drawn where the network is."""
-    drawer, key = _drawer(plan.recipe.noise, device), int(plan.key, 16)
+    device, key = of.network.device, int(plan.key, 16)
+    drawer = _drawer(plan.recipe.noise, device)
     clean = torch.from_numpy(image).to(device, torch.float32)
+    mean, std = (torch.tensor(each, device=device) for each in (of.mean, of.std))
 
     def fill(samples: range, into: Tensor) -> None:
         noise = drawer.draw(key, samples, plan.entries)
-        torch.add(clean, noise.reshape(into.shape), out=into)
+        torch.add(clean, noise.reshape(into.shape), out=into).sub_(mean).div_(std)
 
     return fill
 

@@ -19,11 +19,13 @@ from certify.plan import Plan
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
 from models.decoys.dancer import Dancer
-from models.features import magnitude, pool
+from models.features import magnitude
 from models.lanes import Piece, Run, Said, batches, company
 from models.loading import Network
 from models.noisy import Fill, filler
+from models.passes import passing
 from models.precision import FLOAT32, precisions
+from models.scoring import cell_scores
 from models.tallies import Ballots, Result, Tally, Total, places, predicted, tally
 
 
@@ -144,20 +146,18 @@ class Sampler:
 
     def _seen(self, pieces: Sequence[Piece]) -> Iterator[tuple[int, Tensor, Tensor]]:
         recipe = pieces[0].plan.recipe
-        attribute, network = ATTRIBUTIONS[recipe.attribution], self.at(recipe.precision)
-        fillers = [filler(piece.plan, piece.image, self.network.device) for piece in pieces]
+        of = passing(self.at(recipe.precision), recipe.attribution)
+        fillers = [filler(piece.plan, piece.image, of) for piece in pieces]
         for runs in batches([range(piece.start, piece.stop) for piece in pieces], recipe.lanes):
-            noisy = self._noisy(runs, fillers, recipe.lanes)
-            targets = self._targets(runs, pieces, recipe.lanes)
-            with network.arithmetic():
-                maps, logits = attribute.with_logits(network, noisy, targets)
+            given = self._noisy(runs, fillers, recipe.lanes).permute(0, 3, 1, 2).to(of.dtype)
+            maps, logits = of.run(given, self._targets(runs, pieces, recipe.lanes))
             for run in runs:
-                scores = pool(magnitude(maps[run.lanes]), pieces[run.piece].plan.recipe.cell)
-                yield run.piece, scores, logits[run.lanes]
+                cell = pieces[run.piece].plan.recipe.cell
+                yield run.piece, cell_scores(maps[run.lanes], cell), logits[run.lanes]
 
     def _noisy(self, runs: Sequence[Run], fillers: Sequence[Fill], lanes: int) -> Tensor:
-        """Pictures of one batch, (lanes, height, width, channels). Lanes without a sample repeat
-        the first; what they hold changes nothing."""
+        """What the pass is given of one batch, (lanes, height, width, channels). Lanes without a
+        sample repeat the first; what they hold changes nothing."""
         size = self.card.size
         shape, device = (lanes, size, size, 3), self.network.device
         noisy = torch.empty(shape, dtype=torch.float32, device=device)

@@ -14,9 +14,9 @@ from torch import Tensor
 from models.features import magnitude
 from models.gpu.hardware import Hardware, Queue, Work
 from models.gpu.inputs import Inputs
-from models.gpu.passes import Pass
 from models.gpu.tallies import Tally
 from models.lanes import Run
+from models.passes import Pass
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.gpu.passes import Pass
 from models.kernels.launches import Laws, Pictures, laws_on, padded, told
 from models.lanes import Piece, Run
 from models.noisy import filler
+from models.passes import Pass
 
 Dealt = Sequence[Sequence[Run]]
 Write = Callable[[Tensor, Tensor, Pictures, Laws], None]
 
 
 class Inputs(Protocol):
-    """Writes what `Pass.prepared` makes of picture plus noise. Lanes without a sample repeat the
-    first of their batch; what they hold changes nothing."""
+    """Writes the input of a pass. Lanes without a sample repeat the first of their batch; what they
+    hold changes nothing."""
 
     def write(self, batch: int, into: Tensor) -> None:
         """Write the input of the batch of this number."""
@@ -59,19 +59,18 @@ class Plain:
     """By torch, piece by piece, as `models.sampling` does."""
 
     def __init__(self, pieces: Sequence[Piece], dealt: Dealt, of: Pass) -> None:
-        device = of.network.device
-        self._fill = [filler(piece.plan, piece.image, device) for piece in pieces]
-        self._dealt, self._of = dealt, of
+        self._fill = [filler(piece.plan, piece.image, of) for piece in pieces]
+        self._dealt = dealt
 
     def write(self, batch: int, into: Tensor) -> None:
-        """Make the pictures and prepare them."""
+        """Make the pictures, and round them to the pass's type."""
         lanes, channels, height, width = into.shape
         noisy = torch.empty((lanes, height, width, channels), device=into.device)
         runs = self._dealt[batch]
         for run in runs:
             self._fill[run.piece](run.samples, noisy[run.lanes])
         noisy[runs[-1].lanes.stop :] = noisy[0]
-        into.copy_(self._of.prepared(noisy))
+        into.copy_(noisy.permute(0, 3, 1, 2))
 
 
 @cache

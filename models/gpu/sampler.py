@@ -16,10 +16,10 @@ from models.decoys.dancer import Dancer
 from models.gpu.flight import Flight
 from models.gpu.hardware import Cuda, Hardware
 from models.gpu.inputs import Dealt, Fused, Inputs, Plain, kernel
-from models.gpu.passes import Pass, passing
 from models.gpu.tallies import Places, Points, Scores, Tally, Votes
 from models.lanes import Company, Piece, Said, batches, company
 from models.loading import Network
+from models.passes import Pass, passing
 from models.registry import Card
 from models.sampling import Look, Sampler
 from models.tallies import Result

@@ -1,10 +1,11 @@
-"""Noisy pictures as native code: words by address, noise by table, and the picture added, at once.
+"""Noisy pictures as native code: words by address, noise by table, the picture added, normalised.
 
-The same values as `certify.noise.drawn` gives, bit for bit, where the number of entries is one that
-blocks of words fill.
+The noise is what `certify.noise.drawn` gives, bit for bit, where the number of pixels is one that
+blocks of words fill; the rest is rounded as anyone rounds single operations of float32.
 """
 
 import ctypes
+import math
 from functools import cache, lru_cache
 
 import numpy as np
@@ -15,13 +16,25 @@ from certify import noise as exact
 from certify.noise import LEFTOVER, SLOT_BITS, Law
 from certify.randomness import MULTIPLIERS, ROUNDS, WEYL, Words
 from models.native.compiling import Function, available, compiled
-from models.native.emitting import FLOATS, INT, INTS, WORD, WORDS, Code, Int, Variable, floats
+from models.native.emitting import (
+    FLOAT,
+    FLOATS,
+    INT,
+    INTS,
+    WORD,
+    WORDS,
+    Code,
+    Int,
+    Variable,
+    floats,
+)
 
 # Words of a block, slots of a word, entries that a block is enough for.
 LANES, QUARTERS = 4, 64 // SLOT_BITS
 BLOCK = LANES * QUARTERS
 WIDE = ir.IntType(128)
-# The key's halves, the sample; the table; the picture, room for its noise, and where to write.
+# The key's halves, the sample; the table; the picture, room for its noise, and where to write; by
+# what it is normalised, and after how many entries that begins anew.
 GIVEN: dict[str, ir.Type] = {
     "low": INT,
     "high": INT,
@@ -34,25 +47,38 @@ GIVEN: dict[str, ir.Type] = {
     "clean": FLOATS,
     "noise": WORDS,
     "into": FLOATS,
+    "mean": FLOATS,
+    "std": FLOATS,
+    "period": INT,
 }
+
+
+Floats = NDArray[np.float32]
 
 
 class Noisy:
     """One picture, to which noise of one law and key is added; for one thread at a time.
 
-    Raises ValueError for numbers that are not float32 or not as many as fill blocks of words.
+    What is written is (clean + noise - mean) / std, where clean is (…, channels) and mean and std
+    are (channels,). Raises ValueError for numbers that are not float32, for other shapes and for
+    as many pixels as do not fill blocks of words.
     """
 
-    def __init__(self, law: Law, key: int, clean: NDArray[np.float32]) -> None:
-        if clean.size % BLOCK or clean.dtype != np.float32:
-            rule = f"must be float32, a multiple of {BLOCK}"
-            raise ValueError(f"clean is {clean.size} {clean.dtype}; it {rule}")
+    def __init__(self, law: Law, key: int, clean: Floats, mean: Floats, std: Floats) -> None:
+        given = clean.dtype, mean.dtype, std.dtype, mean.shape, std.shape
+        if given != (*[np.dtype(np.float32)] * 3, clean.shape[-1:], clean.shape[-1:]):
+            rule = "must be float32 with one mean and one std for each channel"
+            raise ValueError(f"clean is of shape {clean.shape}, the rest is {given}; they {rule}")
+        if clean.size % (period := BLOCK * clean.shape[-1]):
+            rule = f"must be a multiple of {period}, so many channels times {BLOCK}"
+            raise ValueError(f"clean has {clean.size} entries; they {rule}")
         self._table, self._clean = exact.table(law), np.ascontiguousarray(clean)
+        self._mean, self._std = np.tile(mean, BLOCK), np.tile(std, BLOCK)
         self._room, self._write = np.empty(clean.size, np.int16), writing()
         halves = key & (1 << 64) - 1, key >> 64
         self._halves = [ctypes.c_int64(each).value for each in halves]
 
-    def write(self, sample: int, into: NDArray[np.float32]) -> None:
+    def write(self, sample: int, into: Floats) -> None:
         """Write the picture with this sample's noise into an array of its size, without gaps.
 
         Raises ValueError for another array: native code would write over what lies there.
@@ -63,18 +89,23 @@ class Noisy:
             raise ValueError(f"into is {into.dtype} of shape {into.shape}; it {rule}")
         table = self._table
         law = table.slots.ctypes.data, table.residual.ctypes.data, len(table.residual), table.first
-        arrays = (each.ctypes.data for each in (self._clean, self._room, into))
-        self._write(*self._halves, sample, *law, self._clean.size, *arrays)
+        held = self._clean, self._room, into, self._mean, self._std
+        arrays = (each.ctypes.data for each in held)
+        self._write(*self._halves, sample, *law, into.size, *arrays, self._mean.size)
 
 
 @lru_cache(maxsize=32)
-def suits(law: Law, entries: int) -> bool:
-    """Whether native code draws so many entries, and as `certify.noise` does: tried once."""
-    if not available() or entries % BLOCK:
+def suits(law: Law, shape: tuple[int, ...]) -> bool:
+    """Whether native code draws pictures of this shape, and as `certify.noise` does: tried once."""
+    if not available() or math.prod(shape) % (BLOCK * shape[-1]):
         return False
-    key, sample, found = (1 << 128) - 3, (1 << 63) - 1, np.empty(entries, np.float32)
-    Noisy(law, key, np.zeros(entries, np.float32)).write(sample, found)
-    return np.array_equal(found, exact.drawn(exact.table(law), Words(key), [sample], entries)[0])
+    key, sample, clean = (1 << 128) - 3, (1 << 63) - 1, np.full(shape, 7, np.float32)
+    steps = np.arange(shape[-1], dtype=np.float32)
+    mean, std = steps + 123.7, steps + 58.4
+    found, table = np.empty_like(clean), exact.table(law)
+    Noisy(law, key, clean, mean, std).write(sample, found)
+    noise = exact.drawn(table, Words(key), [sample], clean.size).reshape(shape)
+    return np.array_equal(found, (clean + noise.astype(np.float32) - mean) / std)
 
 
 @cache
@@ -101,24 +132,34 @@ def _draw(code: Code) -> None:
 
 
 def _add(code: Code) -> None:
-    """The picture with its noise; entries that slots leave over take a word of their own."""
+    """The picture with its noise, normalised; entries that slots leave over take a word of their
+    own."""
     build, several = code.builder, ir.VectorType(WORD, BLOCK)
-    with code.loop(code.number(0), code.whole("entries"), BLOCK) as start:
-        noise = (code.at("noise") + start).load(several)
-        clean = (code.at("clean") + start).load(floats(BLOCK))
-        sums = build.fadd(clean, build.sitofp(noise, floats(BLOCK)))
-        (code.at("into") + start).store(sums)
+    with (
+        code.loop(code.number(0), code.whole("entries"), code.whole("period")) as around,
+        code.loop(code.number(0), code.whole("period"), BLOCK) as within,
+    ):
+        noise = (code.at("noise") + (around + within)).load(several)
+        _write(code, around, within, build.sitofp(noise, floats(BLOCK)))
         over = build.icmp_signed("==", noise, ir.Constant(several, [LEFTOVER] * BLOCK))
         some = build.bitcast(over, ir.IntType(BLOCK))
         with (
             build.if_then(build.icmp_signed("!=", some, some.type(0)), likely=False),
-            code.loop(start, start + BLOCK) as entry,
+            code.loop(within, within + BLOCK) as entry,
         ):
-            value = (code.at("noise") + entry).load(WORD)
+            value = (code.at("noise") + (around + entry)).load(WORD)
             with build.if_then(build.icmp_signed("==", value, WORD(LEFTOVER))):
-                left = build.sitofp(_left(code, entry).value, FLOATS.pointee)
-                clean = (code.at("clean") + entry).load(FLOATS.pointee)
-                (code.at("into") + entry).store(build.fadd(clean, left))
+                left = _left(code, around + entry).value
+                _write(code, around, entry, build.sitofp(left, FLOAT))
+
+
+def _write(code: Code, around: Int, within: Int, noise: ir.Value) -> None:
+    """(clean + noise - mean) / std of the entries from one on: as many as there is noise for."""
+    build, kind = code.builder, noise.type
+    clean = (code.at("clean") + (around + within)).load(kind)
+    mean, std = ((code.at(name) + within).load(kind) for name in ("mean", "std"))
+    normalised = build.fdiv(build.fsub(build.fadd(clean, noise), mean), std)
+    (code.at("into") + (around + within)).store(normalised)
 
 
 def _left(code: Code, entry: Int) -> Int:

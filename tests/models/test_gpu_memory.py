@@ -7,10 +7,10 @@ import torch
 
 from models.gpu.flight import Flight
 from models.gpu.inputs import Plain
-from models.gpu.passes import passing
 from models.gpu.sampler import GpuSampler
 from models.lanes import Piece
 from models.loading import Network
+from models.passes import passing
 from models.sampling import Sampler
 from tests.models.mixtures import digests
 from tests.models.stand_ins import Counted, Cramped

@@ -17,6 +17,7 @@ from certify.plan import Plan, Recipe
 from models import images
 from models.loading import Network
 from models.noisy import on_cpu, on_device
+from models.passes import passing
 from models.registry import card
 from models.sampling import Sampler
 
@@ -157,11 +158,12 @@ def test_splits_on_a_real_network(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("base", ["gradient", "input_x_gradient"])
 def test_noise_made_on_the_device_is_noise_made_on_the_host(
-    plan: Plan, digit: NDArray[np.uint8]
+    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8], base: str
 ) -> None:
-    device = torch.device("cpu")
-    host, other = on_cpu(plan, digit, device), on_device(plan, digit, device)
+    of = passing(sampler.network, base)
+    host, other = on_cpu(plan, digit, of), on_device(plan, digit, of)
     for samples in (range(0, 32), range(64, 75)):
         here, there = torch.zeros(2, len(samples), *digit.shape)
         host(samples, here)
@@ -169,9 +171,11 @@ def test_noise_made_on_the_device_is_noise_made_on_the_host(
         assert torch.equal(here, there) and here.any()
 
 
-def test_noisy_pictures_are_integers_and_not_clipped(plan: Plan, digit: NDArray[np.uint8]) -> None:
+def test_noisy_pictures_are_integers_and_not_clipped(
+    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8]
+) -> None:
     noisy = torch.zeros(32, *digit.shape)
-    on_cpu(plan, digit, torch.device("cpu"))(range(32), noisy)
+    on_cpu(plan, digit, passing(sampler.network, "input_x_gradient"))(range(32), noisy)
     assert torch.equal(noisy, noisy.round())
     assert noisy.min() < -50 and noisy.max() > 305
 

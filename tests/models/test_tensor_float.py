@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from certify.plan import Plan
 from models import loading
 from models.devices import has_tensor_float, tensor_float
-from models.gpu.passes import passing
 from models.loading import Network
+from models.passes import passing
 from models.precision import TF32
 from models.sampling import Sampler
 from models.steps import Chain
@@ -91,7 +91,7 @@ def test_it_is_in_force_there_and_back_and_nowhere_else(
         run = passing(pretended, attribution)
         pictures = torch.from_numpy(digit).float().unsqueeze(0)
         with torch.enable_grad():
-            run.run(run.prepared(pictures), torch.tensor([3]))
+            run.run(pictures.permute(0, 3, 1, 2), torch.tensor([3]))
         assert seen and all(now == ["tf32", "tf32"] for _, now in seen)
         assert {way for way, _ in seen} == {"there", "back"}
         seen.clear()
