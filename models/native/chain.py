@@ -5,7 +5,6 @@ caches. Of it only one bit a value is kept for the way back: whether the kink's 
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -50,14 +49,7 @@ class _Through(torch.autograd.Function):
         dtype, x = x.dtype, x.to(way.held).contiguous(memory_format=torch.channels_last)
         y = _pictures(way, len(x), way.links[-1].ahead.width, way.plane)
         bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8, device="cpu")
-        spare = way.spare()
-        for part in way.parts(len(x)):
-            places = pairwise(way.places(_address(x, part), _address(y, part), spare))
-            calls = way.ahead(part.stop - part.start)
-            for call, (before, after), kept in zip(
-                calls, places, way.bits(bits, part), strict=True
-            ):
-                call(before, after, kept)
+        way.ahead(len(x))(*(each.data_ptr() for each in (x, y, bits, way.room())))
         ctx.way, ctx.bits, ctx.plane = way, bits, x.shape[2:]
         return y.to(dtype)
 
@@ -69,17 +61,8 @@ class _Through(torch.autograd.Function):
         dtype, slopes = slopes.dtype, slopes.to(way.held)
         slopes = slopes.contiguous(memory_format=torch.channels_last)
         found = _pictures(way, len(slopes), way.links[0].back.width, ctx.plane)
-        # Slopes that come from outside are not written over: others may hold them too.
-        before_kink, spare = torch.empty_like(slopes[: way.together]), way.spare()
-        for part in way.parts(len(slopes)):
-            last, bits = _address(slopes, part), [0, *way.bits(ctx.bits, part)]
-            if way.links[-1].kinked:
-                way.mask(last, before_kink.data_ptr(), bits[-1], part.stop - part.start)
-                last = before_kink.data_ptr()
-            places = pairwise(way.places(_address(found, part), last, spare))
-            calls = zip(way.back(part.stop - part.start), places, bits[:-1], strict=True)
-            for call, (before, after), kept in reversed(list(calls)):
-                call(after, before, kept)
+        arrays = found, slopes, ctx.bits, way.room()
+        way.back(len(slopes))(*(each.data_ptr() for each in arrays))
         return found.to(dtype), None
 
 
@@ -87,12 +70,6 @@ def _pictures(way: Way, many: int, channels: int, plane: Sequence[int]) -> Tenso
     shape = many, channels, *plane
     lay = torch.channels_last
     return torch.empty(shape, dtype=way.held, device="cpu", memory_format=lay)
-
-
-def _address(pictures: Tensor, part: slice) -> int:
-    """Where these pictures begin."""
-    skipped: int = part.start * pictures.stride(0) * pictures.element_size()
-    return pictures.data_ptr() + skipped
 
 
 def _slowly(way: Way, slopes: Tensor, bits: Tensor, plane: Sequence[int]) -> Tensor:

@@ -2,13 +2,11 @@
 
 import ctypes
 from collections.abc import Callable, Mapping
-from functools import cache
 
 from llvmlite import binding, ir
 
-from models.native.convolving import Shape, convolution, given
+from models.native.convolving import Shape
 from models.native.emitting import INT
-from models.native.tiles import Task
 
 # Twelve sums of 8 in the 16 registers that AVX2 has, and in the 32 of AVX-512 24 sums of 16.
 NARROW, WIDE = Shape(8, 16, 12), Shape(16, 32, 24)
@@ -26,14 +24,6 @@ def usual() -> Shape:
     """The tiles that suit this processor."""
     features = binding.get_host_cpu_features()
     return WIDE if features.get("avx512f") and features.get("avx512vl") else NARROW
-
-
-@cache
-def function(task: Task, shape: Shape) -> Function:
-    """Return the function of this task. The first time takes up to a second."""
-    module = ir.Module("convolutions")
-    convolution(module, task, shape)
-    return compiled(module, task.name, given(task))
 
 
 def compiled(module: ir.Module, name: str, given: Mapping[str, ir.Type]) -> Function:

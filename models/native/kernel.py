@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
+from llvmlite import ir
 from torch import Tensor, nn
 
 from models.native import matrices
-from models.native.compiling import function
-from models.native.convolving import Shape
+from models.native.compiling import Function
+from models.native.convolving import Shape, convolution, given
 from models.native.tiles import LEAST, Task
-from models.native.windows import HEIGHTS, Sides, Windows, windows
+from models.native.walking import Call, tabled
+from models.native.windows import HEIGHTS, Sides, windows
 
 PRECISIONS = {
     torch.float32: "float32",
@@ -47,29 +50,25 @@ class Kernel:
         """What is computed, with this ending."""
         return Task(self.product, ending, self.precision, PRECISIONS[self.held])
 
-    def call(self, ending: str, pictures: int, sides: Sides) -> "Call":
+    def call(self, ending: str, pictures: int, sides: Sides) -> Call:
         """Return what computes so many pictures (high, wide, depth), which lie whole in memory."""
-        tile = HEIGHTS[0] if self.together is None else matrices.PIXELS[0]
-        weight = self.depth * self.held.itemsize
-        return Call(self, windows(pictures, sides, weight, tile), self.task(ending))
+        together, weight = self.together, self.depth * self.held.itemsize
+        tile = HEIGHTS[0] if together is None else matrices.PIXELS[0]
+        of_matrices: tuple[int, ...] = ()
+        if together is not None:
+            of_matrices = together, matrices.settings(together).ctypes.data
+        places = windows(pictures, sides, weight, tile)
+        own = self.width, self.taps, self.packed.data_ptr(), self.bias.data_ptr(), self.depth
+        made = function(self.task(ending), self.shape)
+        return Call(made, (*places.addresses, *own, *of_matrices), kept=(self, places))
 
 
-class Call:
-    """A kernel over windows, both of which it keeps in memory: native code knows addresses only."""
-
-    def __init__(self, kernel: Kernel, windows: Windows, task: Task) -> None:
-        self._kept, together = (kernel, windows), kernel.together
-        self._function = function(task, kernel.shape)
-        places = kernel.packed.data_ptr(), kernel.bias.data_ptr()
-        of_matrices = (
-            (together, matrices.settings(together).ctypes.data) if together is not None else ()
-        )
-        about = kernel.width, kernel.taps, *places, kernel.depth
-        self._given = *windows.addresses, *about, *of_matrices
-
-    def __call__(self, x: int, y: int, bits: int) -> None:
-        """Compute, from the addresses of pictures, outputs and bits, which must stay there."""
-        self._function(*self._given, x, y, bits)
+@cache
+def function(task: Task, shape: Shape) -> Function:
+    """Return the function of this task, by table. The first time takes up to a second."""
+    module = ir.Module("convolutions")
+    convolution(module, task, shape)
+    return tabled(module, task.name, given(task))
 
 
 def kernel(

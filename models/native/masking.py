@@ -4,18 +4,22 @@ from functools import cache
 
 from llvmlite import ir
 
-from models.native.compiling import Function, compiled
+from models.native.compiling import Function
 from models.native.emitting import BYTES, INT, At, Code, Int, floats
 from models.native.endings import ENDINGS
 from models.native.holding import HELD
+from models.native.walking import Call, tabled
 
 ABREAST = 8
 
 
+def masking(held: str, pixels: int, width: int) -> Call:
+    """Return what leads slopes of so many pixels of so many channels through a kink."""
+    return Call(_function(held), (pixels, width))
+
+
 @cache
-def masking(held: str) -> Function:
-    """Return the function that writes the slopes of so many pixels of so many channels: from and to
-    which address, where the bits are, pixels, channels."""
+def _function(held: str) -> Function:
     values = HELD[held].element.as_pointer()
     given = {"x": values, "y": values, "bits": BYTES, "pixels": INT, "width": INT}
     module = ir.Module("masking")
@@ -32,7 +36,7 @@ def masking(held: str) -> Function:
         with code.loop(whole, width) as channel:
             _mask_one(code, x + channel, y + channel, bits + whole // ABREAST, channel - whole)
     code.done()
-    return compiled(module, "masked", given)
+    return tabled(module, "masked", given)
 
 
 def _mask_one(code: Code, x: At, y: At, bits: At, place: Int) -> None:
