@@ -41,6 +41,21 @@ def test_a_mean_can_be_differentiated() -> None:
     assert torch.equal(slopes, (torch.arange(3.0) / 35).view(1, 3, 1, 1).expand_as(planes))
 
 
+def test_slopes_of_a_mean_are_those_of_its_halves_and_can_be_differentiated() -> None:
+    for dtype in (torch.float32, torch.bfloat16):
+        planes = torch.arange(2.0 * 3 * 5 * 7).view(2, 3, 5, 7).to(dtype).requires_grad_()
+        halves = added(planes.flatten(2), 2) / 35
+        found, wanted = (
+            torch.autograd.grad((mean**2).sum(), planes, create_graph=True)[0]
+            for mean in (mean_of_plane(planes), halves)
+        )
+        assert torch.equal(found, wanted)
+        assert torch.equal(
+            *(torch.autograd.grad((each**2).sum(), planes)[0] for each in (found, wanted))
+        )
+    assert torch.autograd.gradgradcheck(mean_of_plane, planes.detach().double().requires_grad_())
+
+
 @pytest.mark.parametrize("few", [(7, 7), (4, 9), (1, 1), (16, 3)])
 @pytest.mark.parametrize("many", [(224, 224), (16, 33), (5, 2)])
 def test_enlarged_as_by_torch_and_nowhere_negative(
