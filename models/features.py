@@ -19,7 +19,8 @@ def pool(maps: Tensor, cell: int) -> Tensor:
     count, height, width = maps.shape
     if cell < 1 or height % cell or width % cell:
         raise ValueError(f"cell is {cell}; it must divide the map's {height}×{width} pixels")
-    scores = torch.nn.functional.avg_pool2d(maps.unsqueeze(1), cell).reshape(count, -1)
+    features = height // cell * (width // cell)
+    scores = torch.nn.functional.avg_pool2d(maps.unsqueeze(1), cell).reshape(count, features)
     return torch.where(scores.isfinite(), scores, 0.0)
 
 

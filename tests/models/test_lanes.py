@@ -15,6 +15,7 @@ from torch import Tensor
 from certify.plan import Plan, Recipe
 from models import images
 from models.attribution.bases import ATTRIBUTIONS
+from models.attribution.gradient import gradient_of
 from models.lanes import Piece, batches, company
 from models.loading import Network
 from models.registry import card
@@ -81,13 +82,12 @@ def test_a_batch_of_many_requests_takes_one_pass(
     sampler: Sampler, kinds: list[Kind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
-    real = ATTRIBUTIONS["gradient"].with_logits
 
-    def counting(_: object, network: Network, pictures: Tensor, target: object) -> object:
+    def counting(network: Network, pictures: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         passes.append(len(pictures))
-        return real(network, pictures, target)  # type: ignore[arg-type]
+        return gradient_of(network, pictures, target)
 
-    monkeypatch.setattr("models.attribution.bases.Attribution.with_logits", counting)
+    monkeypatch.setattr("models.passes.gradient_of", counting)
     assert len(sampler.together([kind(3, 11) for kind in kinds])) == 8
     assert passes == [sampler.card.lanes] * 2
 
