@@ -12,6 +12,7 @@ about ten minutes of one core.
 
 import argparse
 import json
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from rich.console import Console
 
 from bench.provenance import ROOT, provenance
 from bench.throughput_page import page
+from models.native import matrices
+from models.native.compiling import WIDE, usual
 
 NUMBERS, PAGE = ROOT / "docs" / "bench" / "throughput.json", ROOT / "docs" / "throughput.md"
 MAIN, SMALL = "efficientnet-lite0", "small-32"
@@ -48,9 +51,38 @@ def main() -> None:
     if not chosen.page_only:
         chosen.into.mkdir(parents=True, exist_ok=True)
         found = measured(chosen.into, console, not chosen.no_measuring, chosen.brief)
-        NUMBERS.write_text(_text(found))
-    PAGE.write_text(page(json.loads(NUMBERS.read_text())))
+        keep(found, NUMBERS)
+    PAGE.write_text(page(json.loads(NUMBERS.read_text()), elsewhere(NUMBERS)))
     console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+def keep(record: dict[str, Any], numbers: Path) -> None:
+    """Write the record. The last one stays beside it if its processor had other instructions, in
+    place of the last one of those."""
+    if numbers.exists():
+        before = json.loads(numbers.read_text())
+        _beside(numbers, before).write_text(_text(before))
+    _beside(numbers, record).unlink(missing_ok=True)
+    numbers.write_text(_text(record))
+
+
+def elsewhere(numbers: Path) -> list[dict[str, Any]]:
+    """The records of processors with other instructions."""
+    known = sorted(numbers.parent.glob(f"{numbers.stem}-on-*.json"))
+    return [json.loads(each.read_text()) for each in known]
+
+
+def _beside(numbers: Path, record: dict[str, Any]) -> Path:
+    return numbers.with_stem(f"{numbers.stem}-on-{record['instructions'].lower()}")
+
+
+def instructions() -> str:
+    """What native code makes use of here."""
+    if matrices.available():
+        return "AMX"
+    if usual() == WIDE:
+        return "AVX-512"
+    return "NEON" if platform.machine() in ("aarch64", "arm64") else "AVX2"
 
 
 def measured(into: Path, console: Console, missing: bool, brief: bool) -> dict[str, Any]:
@@ -77,6 +109,7 @@ def measured(into: Path, console: Console, missing: bool, brief: bool) -> dict[s
     graph = part(("compiled", MAIN, *few))
     return {
         **provenance(),
+        "instructions": instructions(),
         "networks": [each for each in (first, *rest) if each],
         "default_allocator": plain,
         "compiled": graph,

@@ -6,7 +6,12 @@ from typing import Any
 
 from bench.throughput_rates import Race, Ratio
 
-GOALS = {"draw": 0.95, "captum": 2.3, "low precision": 4.5}
+AIMS = (
+    ("(b) of (a), gradient", 0.95),
+    ("(b) of (a), Grad-CAM", 0.95),
+    ("(b) of (d), each at its best", 2.3),
+    ("(b) in bfloat16 of (d), each at its best", 4.5),
+)
 LEVERS = {
     "shipped": "as its package ships it",
     "channels-last": "channels-last",
@@ -47,13 +52,14 @@ ARMS = {
 }
 
 
-def page(record: Mapping[str, Any]) -> str:
-    """The document."""
+def page(record: Mapping[str, Any], elsewhere: Sequence[Mapping[str, Any]]) -> str:
+    """The document. elsewhere: records of processors with other instructions."""
     races = [Race(each) for each in record["networks"]]
     return TEXT.format(
-        device=record["device"],
+        device=f"{record['device']} ({record['instructions']})",
         torch=record["versions"]["torch"],
-        goals="\n".join(goals(races[0])),
+        goals="\n".join(goals([record, *elsewhere])),
+        elsewhere=_elsewhere(elsewhere),
         bound=bound(races[0]),
         arms="\n\n".join(_arms(race) for race in races),
         levers=_levers(races, record["compiled"]),
@@ -63,20 +69,40 @@ def page(record: Mapping[str, Any]) -> str:
     )
 
 
-def goals(race: Race) -> list[str]:
-    """What was aimed at on two cores, and what this machine gives."""
-    name, captum, low = race.record["name"], race.best_captum, GOALS["low precision"]
-    whole, short = (race.best(*_any_lanes(base)) for base in ("gradient", "gradient bfloat16"))
-    rows = [
-        ("(b) of (a), gradient", GOALS["draw"], race.ratio("draw gradient", "bare gradient")),
-        ("(b) of (a), Grad-CAM", GOALS["draw"], race.ratio("draw grad_cam", "bare grad_cam")),
-        ("(b) of (d), each at its best", GOALS["captum"], race.ratio(whole, captum)),
-        ("(b) in bfloat16 of (d), each at its best", low, race.ratio(short, captum)),
-    ]
-    lines = [f"| {name} | goal | here | |", "| --- | --: | --: | --- |"]
-    for what, goal, found in rows:
-        lines.append(f"| {what} | {goal:g} | {found} | {verdict(found, goal)} |")
+def goals(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was aimed at on two cores, and what processors give, the first one here."""
+    races = [Race(record["networks"][0]) for record in records]
+    titles = [record["instructions"] for record in records]
+    titles[0] += ", here"
+    lines = [f"| {races[0].record['name']} | goal | {' | '.join(titles)} |"]
+    lines.append("| --- | --: |" + " --: |" * len(records))
+    for (what, goal), *found in zip(AIMS, *(_reached(race) for race in races), strict=True):
+        cells = [f"{ratio}, {verdict(ratio, goal)}" for ratio in found]
+        lines.append(f"| {what} | {goal:g} | {' | '.join(cells)} |")
     return lines
+
+
+def _reached(race: Race) -> list[Ratio]:
+    """What there is of each of the `AIMS`."""
+    captum = race.best_captum
+    whole, short = (race.best(*_any_lanes(base)) for base in ("gradient", "gradient bfloat16"))
+    return [
+        race.ratio("draw gradient", "bare gradient"),
+        race.ratio("draw grad_cam", "bare grad_cam"),
+        race.ratio(whole, captum),
+        race.ratio(short, captum),
+    ]
+
+
+def _elsewhere(records: Sequence[Mapping[str, Any]]) -> str:
+    """Which processors the other columns are of."""
+    if not records:
+        return "No other kind of processor was measured."
+    said = [
+        f"{each['instructions']}: {each['device']}, commit {each['commit'][:12]}."
+        for each in records
+    ]
+    return textwrap.fill(" ".join(["Other processors were measured at other commits.", *said]), 100)
 
 
 def _any_lanes(base: str) -> list[str]:
@@ -213,6 +239,8 @@ the rounds.
 ## Goals
 
 {goals}
+
+{elsewhere}
 
 {bound}
 

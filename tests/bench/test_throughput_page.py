@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ FIRST = Race(RECORD["networks"][0])
 
 
 def test_the_page_is_written_from_the_numbers() -> None:
-    assert throughput.PAGE.read_text() == page(RECORD)
+    assert throughput.PAGE.read_text() == page(RECORD, throughput.elsewhere(throughput.NUMBERS))
     assert "+changes" not in RECORD["commit"]
     assert {each["name"] for each in RECORD["networks"]} <= throughput.ROUNDS.keys()
 
@@ -63,7 +64,19 @@ def test_goals_are_judged_as_shown() -> None:
     assert verdict(Ratio(0.95, 0.9, 1.0), 0.95) == "met"
     assert verdict(Ratio(0.93, 0.9, 0.96), 0.95) == "met in some rounds"
     assert verdict(Ratio(0.9, 0.9, 0.9), 0.95) == "not met"
-    assert len(goals(FIRST)) == 6 and str(Ratio(1, 0.5, 2)) == "1.00 (0.50–2.00)"
+    found = goals([RECORD, RECORD | {"instructions": "others"}])
+    assert len(found) == 6 and str(Ratio(1, 0.5, 2)) == "1.00 (0.50–2.00)"
+    assert found[0].endswith(f"| goal | {RECORD['instructions']}, here | others |")
+
+
+def test_a_record_stays_until_its_kind_of_processor_is_measured_again(tmp_path: Path) -> None:
+    numbers = tmp_path / "throughput.json"
+    for commit, kind in enumerate(("AVX2", "AMX", "AMX", "AVX-512", "AVX2", "AVX2")):
+        throughput.keep({"instructions": kind, "commit": commit}, numbers)
+        assert json.loads(numbers.read_text())["commit"] == commit
+    others = {each["instructions"]: each["commit"] for each in throughput.elsewhere(numbers)}
+    assert others == {"AMX": 2, "AVX-512": 3}
+    assert throughput.instructions() in ("AMX", "AVX-512", "AVX2", "NEON")
 
 
 def test_rates_and_ratios_are_of_rounds() -> None:
