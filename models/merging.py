@@ -97,10 +97,12 @@ def _step(before: Place | None, layer: nn.Conv2d, after: Place | None, kind: typ
     kink = NONE if after is None else KINKS.get(type(after.layer), NONE)
     if after is not None and kink is not NONE:
         after.put(nn.Identity())
-    if before is not None and _widens(before.layer, layer, kind):
-        layer = _widened(before.layer, layer)
-        before.put(nn.Identity())
-    return Step(layer, kink)
+    if before is None or not _widens(before.layer, layer, kind):
+        return Step(layer, kink)
+    left, right, *_ = before.layer.padding
+    layer = _widened(before.layer, layer)
+    before.put(nn.Identity())
+    return Step(layer, kink, empty=right - left)
 
 
 def _widens(zeros: nn.Module, layer: nn.Conv2d, kind: type[Chain]) -> TypeGuard[nn.ZeroPad2d]:

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from llvmlite import binding
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from torch.nn.grad import conv2d_input
+
+# What LLVM calls instructions for bfloat16: vectors and matrices of x86, and those of ARM.
+BFLOAT16 = ("avx512bf16", "amx-bf16", "bf16")
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,19 @@ def can(layer: nn.Conv2d) -> bool:
 
 
 def instructed(weight: Tensor) -> bool:
-    """Whether weights are bfloat16 and the processor has instructions for it."""
-    return weight.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """Whether weights are bfloat16 and oneDNN has the processor's own instructions for it. It also
+    makes do with others, and is then slower than in float32 by far."""
+    features = binding.get_host_cpu_features()
+    own = any(features.get(each) for each in BFLOAT16)
+    known = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return weight.dtype == torch.bfloat16 and own and known
 
 
 class Step(nn.Module):
     """kink(layer(x)) of a convolution that takes no gradient itself.
+
+    empty: rows and columns that its kernel begins with which hold nothing but zeros put there so
+    that it reaches no further; whoever can leaves them out.
 
     In bfloat16 it goes back through a strided depthwise convolution in float32 and rounds: for
     these oneDNN has quick code in float32 only.
@@ -78,9 +89,9 @@ class Step(nn.Module):
 
     back: Tensor
 
-    def __init__(self, layer: nn.Conv2d, kink: Kink = NONE) -> None:
+    def __init__(self, layer: nn.Conv2d, kink: Kink = NONE, empty: int = 0) -> None:
         super().__init__()
-        self.weight, self.bias, self.kink = layer.weight, layer.bias, kink
+        self.weight, self.bias, self.kink, self.empty = layer.weight, layer.bias, kink, empty
         zeros, spread = [int(side) for side in layer.padding], list(layer.dilation)
         self.around = (zeros, list(layer.stride), spread, layer.groups)
         sides = zip(layer.kernel_size, zeros, spread, strict=True)

@@ -22,10 +22,7 @@ class Link:
     def __init__(self, step: Step, shape: Shape) -> None:
         self.step, groups = step, step.around[3]
         self.held = held(step.weight)
-        weight = step.weight.detach()
-        self._empty = [_empty(weight, dim) for dim in (2, 3)]
-        high, wide = self._empty
-        weight = weight[:, :, high:, wide:]
+        weight = step.weight.detach()[:, :, step.empty :, step.empty :]
         self._taps = weight.shape[2:]
         self.ahead = kernel(weight, step.bias, groups, shape, self.held)
         self.back = kernel(turned(weight, groups), None, groups, shape, self.held)
@@ -45,20 +42,13 @@ class Link:
         return high, wide
 
     def _sides(self, plane: tuple[int, int]) -> Iterator[Side]:
-        zeros, strides, spreads, _ = self.step.around
-        about = zip(plane, self._taps, self._empty, zeros, strides, spreads, strict=True)
-        for size, taps, empty, around, stride, spread in about:
+        (zeros, strides, spreads, _), empty = self.step.around, self.step.empty
+        about = zip(plane, self._taps, zeros, strides, spreads, strict=True)
+        for size, taps, around, stride, spread in about:
             outs = (size + 2 * around - spread * (taps + empty - 1) - 1) // stride + 1
             if outs < 1:
                 raise ValueError(f"a side is {size} pixels; the kernel needs more, zeros included")
             yield Side(size, outs, taps, stride, around - spread * empty, spread)
-
-
-def _empty(weight: Tensor, dim: int) -> int:
-    """How many rows of zeros a kernel begins with, along one side: they are left out, and what is
-    not finite under them is not seen."""
-    rows = (weight != 0).transpose(0, dim).flatten(1).any(1)
-    return int(rows.int().argmax()) if rows.any() else 0
 
 
 def fits(layer: nn.Conv2d) -> bool:

@@ -18,7 +18,7 @@ from models.native import link, matrices
 from models.native.chain import NativeChain
 from models.planes import planes
 from models.registry import card, weights_file
-from models.steps import Chain, Step
+from models.steps import Chain, Step, instructed
 from models.trust import distance, seen, waves
 
 SIDE = 32
@@ -209,6 +209,6 @@ def test_networks_for_photographs_run_in_steps(precision: str) -> None:
         pytest.skip("weights are not here")
     network = Network(card("efficientnet-lite0")).at(precision)
     # The linear layer is a step too, but of native code alone.
-    left = torch.ops.mkldnn._is_mkldnn_bf16_supported() and not matrices.available()
+    left = instructed(torch.zeros(1).bfloat16()) and not matrices.available()
     native = precision != "bfloat16" or not left
     assert len(steps_of(network.merged)) == 49 + native and not steps_of(network.module)

@@ -2,12 +2,14 @@
 
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from llvmlite import binding
 from torch import Tensor, nn
 
 from models.native import matrices
@@ -17,7 +19,7 @@ from models.native.convolving import Shape
 from models.native.ends import NativeLinear
 from models.native.link import fits
 from models.native.way import Way
-from models.steps import KINKS, NONE, Step
+from models.steps import BFLOAT16, KINKS, NONE, Step
 from tests.models.convolutions import ACTS, Case, cases
 from tests.models.edges import Edge
 
@@ -263,9 +265,14 @@ def test_what_native_code_does_not_know_is_left_to_others() -> None:
 def test_bfloat16_is_left_to_onednn_where_it_has_instructions_and_we_have_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for its, ours in ((True, True), (True, False), (False, False)):
-        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda its=its: its)
+    known, features = "_is_mkldnn_bf16_supported", "llvmlite.binding.get_host_cpu_features"
+    here = binding.get_host_cpu_features()
+    for its, own, ours in product((True, False), repeat=3):
+        told = {each: None for each in BFLOAT16} | ({"avx512bf16": True} if own else {})
+        monkeypatch.setattr(torch.ops.mkldnn, known, lambda its=its: its)
+        monkeypatch.setattr(features, lambda told=told: {**here, **told})
         monkeypatch.setattr("models.native.matrices.available", lambda ours=ours: ours)
+        its = its and own
         assert fits(nn.Conv2d(3, 5, 3).bfloat16()) is (ours or not its)
         assert fits(nn.Conv2d(3, 5, 3)) and fits(nn.Conv2d(3, 5, 3).half())
 

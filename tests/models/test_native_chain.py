@@ -139,9 +139,17 @@ def test_steps_of_two_types_are_no_chain() -> None:
         NativeChain([Step(layers[0]), Step(layers[1].bfloat16())])
 
 
-def test_rows_of_zeros_are_left_out_and_what_is_no_number_is_no_zero() -> None:
+def test_zeros_that_were_put_into_a_kernel_are_left_out_and_no_others() -> None:
+    """What is not finite under a zero that the network has is no number, as in the layer."""
     layer = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False).requires_grad_(False)
-    layer.weight[:, :, 0] = 0
-    assert Link(Step(layer), NARROW).ahead.taps == 6
-    layer.weight[3, 0, 0, 0] = torch.nan
-    assert Link(Step(layer), NARROW).ahead.taps == 9
+    layer.weight[:, :, 0], layer.weight[:, :, :, 0] = 0, 0
+    pixels = torch.ones(1, 8, 5, 5)
+    pixels[0, 3, 1, 1] = torch.inf
+    wanted = layer(pixels)
+    assert wanted.isnan().sum() == 5
+    whole, few = (Step(layer, empty=empty) for empty in (0, 1))
+    assert [Link(step, NARROW).ahead.taps for step in (whole, few)] == [9, 4]
+    torch.testing.assert_close(NativeChain([whole])(pixels), wanted, equal_nan=True)
+    found, known = NativeChain([few])(pixels), ~wanted.isnan()
+    assert not found.isnan().any()
+    torch.testing.assert_close(found[known], wanted[known])
