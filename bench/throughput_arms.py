@@ -34,6 +34,8 @@ LEFT_OUT = ("captum 1", "captum all", "float16")
 # What a recipe may ask for where its card says fewer lanes.
 WIDE = (16, 32)
 WIDER = {"float32": "draw gradient", "bfloat16": "draw gradient bfloat16"}
+# Turns in a round of what is to be compared closely.
+TURNS = 6
 # Of these less is measured.
 LARGE = ("resnet50",)
 
@@ -42,14 +44,16 @@ LARGE = ("resnet50",)
 class Arm:
     """Something that makes maps of so many noisy pictures each time.
 
-    most: rounds at most. setup: processor seconds that it took beforehand. lever: whether it
-    answers maps, to be compared with those of the bare network.
+    most: rounds at most. turns: in each round, taken with neighbours that have as many. setup:
+    processor seconds that it took beforehand. lever: whether it answers maps, to be compared with
+    those of the bare network.
     """
 
     name: str
     samples: int
     run: Callable[[], object]
     most: int = 100
+    turns: int = 1
     setup: float = 0.0
     lever: bool = False
 
@@ -59,8 +63,10 @@ def arms(subject: Subject) -> Iterator[Arm]:
     lanes, large = subject.plan.recipe.lanes, subject.plan.model in LARGE
     for base in BASES:
         bare = partial(ATTRIBUTIONS[base].with_logits, subject.network, target=subject.plan.target)
-        yield Arm(f"bare {base}", 2 * lanes, _in_batches(subject, lanes, bare, 2 * lanes))
-        yield Arm(f"draw {base}", 2 * lanes, partial(draw, subject, 2 * lanes, base))
+        passes = _in_batches(subject, lanes, bare, 2 * lanes)
+        turns = 1 if large else TURNS
+        yield Arm(f"bare {base}", 2 * lanes, passes, turns=turns)
+        yield Arm(f"draw {base}", 2 * lanes, partial(draw, subject, 2 * lanes, base), turns=turns)
         yield Arm(f"draw {base} bfloat16", lanes, partial(draw, subject, lanes, base, "bfloat16"))
     for wide, (precision, name) in product(WIDE[:1] if large else WIDE, WIDER.items()):
         if wide != lanes:
@@ -73,11 +79,9 @@ def arms(subject: Subject) -> Iterator[Arm]:
         yield Arm("captum all", ALL, partial(captum, subject, ALL, None))
     yield Arm("loop", 8, partial(loop, subject, 8))
     for name, network in (("", subject.network), (" bfloat16", subject.sampler.at("bfloat16"))):
-        network = by_onednn(network)
-        if network.merged is network.module:
-            continue  # no steps of this precision on this processor
-        calls = convolutions(network, subject.noisy[:lanes], subject.plan.target)
-        yield Arm(f"convolutions{name}", lanes, partial(_each, calls))
+        if (steps := by_onednn(network)) is not None:
+            calls = convolutions(steps, subject.noisy[:lanes], subject.plan.target)
+            yield Arm(f"convolutions{name}", lanes, partial(_each, calls))
     yield from _levers(subject)
 
 
@@ -168,10 +172,9 @@ def _levers(subject: Subject) -> Iterator[Arm]:
         "bfloat16": low,
         "bfloat16 steps": by_onednn(low),
     }
-    if variants["bfloat16 steps"].merged is low.module:
-        del variants["bfloat16 steps"]  # oneDNN has none of this precision on this processor
     for name, variant in variants.items():
-        yield _lever(subject, name, variant, lanes)
+        if variant is not None:
+            yield _lever(subject, name, variant, lanes)
     for wide in sorted({8, 16, 32} - {lanes}):
         yield _lever(subject, f"{wide} lanes", network, wide)
     yield _lever(subject, "bfloat16, 16 lanes", low, 16)

@@ -13,6 +13,7 @@ import resource
 import time
 import warnings
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,17 +67,17 @@ def _race(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def race(arms: Sequence["Arm"], rounds: int) -> list[dict[str, Any]]:
-    """Each arm once a round, in turns; the first time, which is not counted, warms up."""
+    """Each arm once a round, in turns; neighbours of several turns a round take them among each
+    other, and their mean counts. The first time, which is not counted, warms up."""
     times: dict[str, list[float]] = {arm.name: [] for arm in arms}
     for arm in arms:
         if arm.most > 1:
             arm.run()
     for number in range(rounds):
-        for arm in arms:
-            if number < arm.most:
-                began = time.process_time()
-                arm.run()
-                times[arm.name].append(round(time.process_time() - began, 4))
+        left = [arm for arm in arms if number < arm.most]
+        for turns, group in groupby(left, lambda arm: arm.turns):
+            for name, seconds in _took([*group], turns).items():
+                times[name].append(round(seconds, 4))
     return [
         {
             "name": arm.name,
@@ -86,6 +87,17 @@ def race(arms: Sequence["Arm"], rounds: int) -> list[dict[str, Any]]:
         }
         for arm in arms
     ]
+
+
+def _took(arms: Sequence["Arm"], turns: int) -> dict[str, float]:
+    """Seconds that each arm took, in the mean of its turns."""
+    took = dict.fromkeys((arm.name for arm in arms), 0.0)
+    for _ in range(turns):
+        for arm in arms:
+            began = time.process_time()
+            arm.run()
+            took[arm.name] += (time.process_time() - began) / turns
+    return took
 
 
 def _memory(subject: "Subject", chosen: argparse.Namespace) -> dict[str, Any]:

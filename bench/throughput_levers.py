@@ -66,11 +66,11 @@ def other(network: Network, module: nn.Module) -> Network:
     return made
 
 
-def by_onednn(network: Network) -> Network:
-    """The network in steps of oneDNN alone."""
+def by_onednn(network: Network) -> Network | None:
+    """The network in steps of oneDNN alone; None where it has none of this precision here."""
     made, card = copy.copy(network), network.card
     made.merged = merged(network.module, card.size, card.cam_layer, native=False)
-    return made
+    return None if made.merged is network.module else made
 
 
 def turned(module: nn.Module) -> nn.Module:

@@ -129,7 +129,7 @@ def bound(race: Race) -> str:
     if race.has("convolutions bfloat16"):
         says += f" and {race.ratio('convolutions bfloat16', race.best_captum)} times in bfloat16."
     else:
-        says += ". This processor has no instructions for bfloat16, which is slower here."
+        says += ". This processor has no instructions for bfloat16, which is not quicker here."
     return textwrap.fill(says, width=100)
 
 
@@ -221,8 +221,8 @@ This page measures what it costs, against the network alone and against what oth
 
 Rates are samples for each second of the processor's time, which others on the machine cannot
 lengthen (they can make it colder: hence rounds, and ratios within a round). Each network is
-measured in a process of its own, its rows in turns; medians, in brackets the least and the most of
-the rounds.
+measured in a process of its own, its rows in turns, (a) and (b) several in each round; medians, in
+brackets the least and the most of the rounds.
 
 - **(a) the bare pass:** the network as we run it (float32, batch norms folded, as native code,
   allocator told to keep memory) on pictures whose noise was made before; gradients, or Grad-CAM

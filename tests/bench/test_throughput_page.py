@@ -34,9 +34,9 @@ def test_what_the_page_says_in_words() -> None:
         assert FIRST.rate("captum all") < FIRST.rate(FIRST.best_captum)
     for name in ("shipped", "channels-last", "folded"):
         assert FIRST.ratio(name, "bare gradient").middle < 1
-    # The page says which: quick by instructions of the processor, slower without.
+    # The page says which: quick by instructions of the processor, not quicker without.
     low = FIRST.ratio("bfloat16", "bare gradient").middle
-    assert low > 1.2 if FIRST.has("convolutions bfloat16") else low < 1
+    assert low > 1.2 if FIRST.has("convolutions bfloat16") else 0.5 < low < 1.2
     assert FIRST.ratio("steps", "bare gradient").middle < 1
     if FIRST.has("float16"):
         # Native code rounds to it; layer by layer it ran at a twentieth of float32.
@@ -111,6 +111,7 @@ def test_every_lever_is_the_same_network(small: Subject) -> None:
 def test_convolutions_alone_are_those_of_a_gradient(small: Subject) -> None:
     noisy, target = small.noisy[:2], small.plan.target
     steps = by_onednn(small.network)
+    assert steps is not None
     calls = convolutions(steps, noisy, target)
     assert len(calls) == 2 * 5
     slopes, _ = gradient_of(steps, noisy, target)
@@ -135,6 +136,15 @@ def test_an_arm_runs_once_to_warm_up_and_once_a_round() -> None:
     rows = race(made, 2)
     assert runs == ["a", "a", "b", "a"]
     assert [len(row["seconds"]) for row in rows] == [2, 1]
+
+
+def test_arms_to_be_compared_take_turns_within_a_round() -> None:
+    runs: list[str] = []
+    turns = {"a": 3, "b": 3, "c": 1, "d": 2}
+    made = [Arm(name, 4, partial(runs.append, name), turns=n) for name, n in turns.items()]
+    rows = race(made, 2)
+    assert "".join(runs) == "abcd" + 2 * "abababcdd"
+    assert [len(row["seconds"]) for row in rows] == [2] * 4
 
 
 def test_captum_and_the_loop_make_maps_of_the_right_shape(small: Subject) -> None:
