@@ -102,7 +102,7 @@ def _elsewhere(records: Sequence[Mapping[str, Any]]) -> str:
         f"{each['instructions']}: {each['device']}, commit {each['commit'][:12]}."
         for each in records
     ]
-    return textwrap.fill(" ".join(["Other processors were measured at other commits.", *said]), 100)
+    return textwrap.fill(" ".join(["Of the other columns each names its commit.", *said]), 100)
 
 
 def _any_lanes(base: str) -> list[str]:

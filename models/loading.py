@@ -50,8 +50,8 @@ class Network:
         module = fold(build(card, read_weights(card) if parameters is None else parameters))
         self.module: nn.Module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.merged = self._merged()
-        self._mean = torch.tensor(card.mean, device=self.device)
-        self._std = torch.tensor(card.std, device=self.device)
+        self._mean = torch.tensor(card.mean, dtype=torch.float32, device=self.device)
+        self._std = torch.tensor(card.std, dtype=torch.float32, device=self.device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return float32 logits (n, classes) for float32 images (n, height, width, 3) on 0..255."""

@@ -56,7 +56,9 @@ def on_device(plan: Plan, image: NDArray[np.uint8], of: Pass) -> Fill:
     device, key = of.network.device, int(plan.key, 16)
     drawer = _drawer(plan.recipe.noise, device)
     clean = torch.from_numpy(image).to(device, torch.float32)
-    mean, std = (torch.tensor(each, device=device) for each in (of.mean, of.std))
+    mean, std = (
+        torch.tensor(each, dtype=torch.float32, device=device) for each in (of.mean, of.std)
+    )
 
     def fill(samples: range, into: Tensor) -> None:
         noise = drawer.draw(key, samples, plan.entries)

@@ -51,7 +51,7 @@ def passing(network: Network, attribution: str) -> Pass:
     card = network.card
     if attribution in _PAST_NORMALISATION:
         past, front = _PAST_NORMALISATION[attribution], Front(network)
-        std = torch.tensor(card.std, device=network.device)
+        std = torch.tensor(card.std, dtype=torch.float32, device=network.device)
 
         def run(given: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             with network.arithmetic():

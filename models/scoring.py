@@ -24,8 +24,8 @@ def cell_scores(maps: Tensor, cell: int) -> Tensor:
 def agrees(shape: tuple[int, ...], cell: int) -> bool:
     """Whether native code scores maps of this shape, (height, width, channels), as torch does:
     tried once. Raises ValueError as `pool` does."""
-    generator = torch.Generator().manual_seed(3)
-    maps = torch.randn(2, *shape, generator=generator)
+    generator = torch.Generator("cpu").manual_seed(3)
+    maps = torch.randn(2, *shape, generator=generator, dtype=torch.float32, device="cpu")
     for number, odd in enumerate((torch.inf, torch.nan, -0.0, 1e-45)):
         maps[1].view(-1)[number * 7 :: 1009] = odd
     wanted = pool(magnitude(maps), cell)

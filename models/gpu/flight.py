@@ -39,7 +39,7 @@ class Slot:
         given = torch.zeros(shape, dtype=of.dtype, device=device)
         given = given.to(memory_format=torch.channels_last)
         targets = torch.zeros(lanes, dtype=torch.int64, device=device)
-        maps = torch.empty((lanes, size, size), device=device)
+        maps = torch.empty((lanes, size, size), dtype=torch.float32, device=device)
         predicted = torch.empty(lanes, dtype=torch.int32, device=device)
 
         def go() -> None:

@@ -37,8 +37,8 @@ class Fused:
         self._laws = laws_on(device, laws)
         self._pictures = Pictures(
             torch.from_numpy(clean).to(device),
-            torch.tensor(of.mean, device=device),
-            torch.tensor(of.std, device=device),
+            torch.tensor(of.mean, dtype=torch.float32, device=device),
+            torch.tensor(of.std, dtype=torch.float32, device=device),
         )
         numbers = [laws.index(piece.plan.recipe.noise) for piece in pieces]
         keys = [int(piece.plan.key, 16) for piece in pieces]
@@ -65,7 +65,8 @@ class Plain:
     def write(self, batch: int, into: Tensor) -> None:
         """Make the pictures, and round them to the pass's type."""
         lanes, channels, height, width = into.shape
-        noisy = torch.empty((lanes, height, width, channels), device=into.device)
+        shape = lanes, height, width, channels
+        noisy = torch.empty(shape, dtype=torch.float32, device=into.device)
         runs = self._dealt[batch]
         for run in runs:
             self._fill[run.piece](run.samples, noisy[run.lanes])

@@ -49,7 +49,8 @@ class _Through(torch.autograd.Function):
         dtype, x = x.dtype, x.to(way.held).contiguous(memory_format=torch.channels_last)
         y = _pictures(way, len(x), way.links[-1].ahead.width, way.plane)
         bits = torch.empty(len(x) * way.starts[-1], dtype=torch.uint8, device="cpu")
-        way.ahead(len(x))(*(each.data_ptr() for each in (x, y, bits, way.room())))
+        arrays = x, y, bits, way.room()
+        way.ahead(len(x))(*(each.data_ptr() for each in arrays))
         ctx.way, ctx.bits, ctx.plane = way, bits, x.shape[2:]
         return y.to(dtype)
 

@@ -1,4 +1,4 @@
-"""Machine code for this processor, made once in a process."""
+"""Machine code for this processor. Whoever asks for it keeps it: it is made anew each time."""
 
 import ctypes
 from collections.abc import Callable, Mapping

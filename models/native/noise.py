@@ -66,7 +66,8 @@ class Noisy:
 
     def __init__(self, law: Law, key: int, clean: Floats, mean: Floats, std: Floats) -> None:
         given = clean.dtype, mean.dtype, std.dtype, mean.shape, std.shape
-        if given != (*[np.dtype(np.float32)] * 3, clean.shape[-1:], clean.shape[-1:]):
+        channels = [clean.shape[-1:]] * 2
+        if not clean.shape or given != (*[np.dtype(np.float32)] * 3, *channels):
             rule = "must be float32 with one mean and one std for each channel"
             raise ValueError(f"clean is of shape {clean.shape}, the rest is {given}; they {rule}")
         if clean.size % (period := BLOCK * clean.shape[-1]):

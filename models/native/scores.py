@@ -32,7 +32,8 @@ GIVEN: dict[str, ir.Type] = {
 def fits(maps: Tensor) -> bool:
     """Whether these are maps with channels that lie as native code reads them."""
     known = maps.device.type == "cpu" and maps.dtype == torch.float32 and maps.dim() == 4
-    return known and available() and maps.is_contiguous() and not maps.requires_grad
+    lie = maps.is_contiguous() and maps.shape[-1:] > (0,)
+    return known and lie and available() and not maps.requires_grad
 
 
 def scores(maps: Tensor, cell: int) -> Tensor:
@@ -45,8 +46,9 @@ def scores(maps: Tensor, cell: int) -> Tensor:
         rule = "they must be float32 without gaps, (n, height, width, channels), in whole cells"
         raise ValueError(f"maps are {maps.dtype} {tuple(maps.shape)}, cell is {cell}; {rule}")
     many, height, width, channels = maps.shape
-    row = torch.empty(width, device="cpu")
-    found = torch.zeros(many, height // cell * (width // cell), device="cpu")
+    features = height // cell * (width // cell)
+    row = torch.empty(width, dtype=torch.float32, device="cpu")
+    found = torch.zeros(many, features, dtype=torch.float32, device="cpu")
     arrays = (each.data_ptr() for each in (maps, row, found))
     scoring(channels)(*arrays, many, height, width, cell)
     return found

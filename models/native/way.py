@@ -63,7 +63,8 @@ class Way:
     def room(self) -> Tensor:
         """Room of this thread's own for what lies between steps, one half of which is read while
         the other is written, and for slopes led back through the last kink."""
-        return _room(2 * self.between + self.together * self._sizes[1])
+        masked = self.together * self._sizes[1] if self.links[-1].kinked else 0
+        return _room(2 * self.between + masked)
 
     def _ahead(self, pictures: int) -> Walk:
         legs = []
@@ -134,5 +135,5 @@ def _room(size: int) -> Tensor:
     stay in the caches."""
     room: Tensor | None = getattr(_own, "room", None)
     if room is None or len(room) < size:
-        room = _own.room = torch.empty(-(-size // 4) * 4, dtype=torch.uint8, device="cpu")
+        room = _own.room = torch.empty(size, dtype=torch.uint8, device="cpu")
     return room

@@ -1,6 +1,5 @@
 """Native code against the layers of PyTorch, and against its own definition, bit for bit."""
 
-from contextlib import ExitStack
 from fractions import Fraction
 from itertools import product
 
@@ -21,7 +20,6 @@ from models.native.link import fits
 from models.native.way import Way
 from models.steps import BFLOAT16, KINKS, NONE, Step
 from tests.models.convolutions import ACTS, Case, cases
-from tests.models.edges import Edge
 
 SHAPES = {"narrow": NARROW, "wide": WIDE}
 pytestmark = pytest.mark.skipif(not available(), reason="this processor has no fused operation")
@@ -194,55 +192,6 @@ def test_pictures_that_go_together_change_nothing(
     wanted = layers(pixels)
     assert torch.equal(values, wanted) and torch.equal(slopes, quick)
     assert torch.equal(quick, torch.autograd.grad(wanted.sum(), pixels)[0])
-
-
-@pytest.mark.parametrize("channels", [(1, 3, 5), (8, 1, 1), (1, 16, 16)])
-def test_nothing_is_read_or_written_beyond_the_pictures(channels: tuple[int, int, int]) -> None:
-    """What comes in and what goes out end where the process may not go."""
-    case = Case((3, 3), 1, 1, 1, channels, "relu", True, 2, 5)
-    within_edges(chain(case, WIDE), nn.Sequential(case.layer(), nn.ReLU()), case.input())
-
-
-@pytest.mark.parametrize("held", [1, 1 << 19])
-def test_nor_beyond_the_room_between_steps(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures one by one and together; the widest values lie between, and the last are wide."""
-    monkeypatch.setattr("models.native.way.HELD", held)
-    widths = ((1, 3, 40), (1, 40, 8), (1, 8, 8), (1, 8, 24))
-    layers = [Case((1, 1), 1, 0, 1, each, "relu", True, 2, 5).layer() for each in widths]
-    steps = [Step(layer, KINKS[nn.ReLU]) for layer in layers]
-    module = nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())))
-    pixels = Case((1, 1), 1, 0, 1, widths[0], "relu", True, 2, 5).input()
-    within_edges(NativeChain(steps), module, pixels)
-
-
-def within_edges(made: NativeChain, module: nn.Module, pixels: Tensor) -> None:
-    """The chain computes what the layers do, there and back, in arrays with nothing behind them."""
-    pixels.requires_grad_()
-    values = module(pixels)
-    (slopes,) = torch.autograd.grad(values, pixels, torch.ones_like(values))
-    many, way = len(pixels), Way(made._links, (pixels.shape[2], pixels.shape[3]))
-    most = min(many, way.together) * values[0].numel() * 4
-    arrays = (
-        (pixels.numel(), np.float32),
-        (values.numel(), np.float32),
-        (many * way.starts[-1], np.uint8),
-        (2 * way.between + most, np.uint8),
-    )
-    with ExitStack() as stack:
-        before, behind, bits, room = (stack.enter_context(Edge(*each)) for each in arrays)
-        addresses = [each.address for each in (before, behind, bits, room)]
-        before.values[:] = in_memory(pixels)
-        way.ahead(many)(*addresses)
-        assert np.array_equal(behind.values, in_memory(values))
-        behind.values[:] = 1
-        way.back(many)(*addresses)
-        assert np.array_equal(before.values, in_memory(slopes)) and (behind.values == 1).all()
-
-
-def in_memory(pictures: Tensor) -> np.ndarray:  # type: ignore[type-arg]
-    """Values as they lie, channel by channel of pixel by pixel."""
-    flat: np.ndarray = pictures.detach().permute(0, 2, 3, 1).flatten().numpy()  # type: ignore[type-arg]
-    return flat
 
 
 def test_a_linear_layer_is_itself() -> None:

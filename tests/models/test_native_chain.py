@@ -1,7 +1,11 @@
 """Chains of native code: layouts, sizes, copies, what they refuse, and what is not finite."""
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -65,10 +69,12 @@ def test_a_linear_layer_takes_what_a_linear_layer_takes(shape: tuple[int, ...]) 
 
 def test_room_between_steps_is_that_of_the_widest() -> None:
     pairs = ((3, 40), (40, 5), (5, 16))
-    steps = [Step(nn.Conv2d(*pair, 1).requires_grad_(False)) for pair in pairs]
-    way = Way(NativeChain(steps)._links, (11, 9))
-    assert way.between == 4 * way.together * 11 * 9 * 40
-    assert len(way.room()) >= 2 * way.between + 4 * way.together * 11 * 9 * 16
+    for kink in (NONE, KINKS[nn.ReLU]):
+        steps = [Step(nn.Conv2d(*pair, 1).requires_grad_(False), kink) for pair in pairs]
+        way = Way(NativeChain(steps)._links, (11, 9))
+        assert way.between == 4 * way.together * 11 * 9 * 40
+        masked = 0 if kink is NONE else 4 * way.together * 11 * 9 * 16
+        assert len(way.room()) >= 2 * way.between + masked
 
 
 @pytest.mark.parametrize("default", [torch.float64, torch.bfloat16])
@@ -81,6 +87,31 @@ def test_the_default_type_is_not_ours(default: torch.dtype) -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_chains_of_several_threads_do_not_meet() -> None:
+    """What lies between steps lies in room of each thread's own."""
+    case = Case((3, 3), 1, 1, 1, (1, 16, 16), "relu", True, 6, 5)
+    made = NativeChain([Step(case.layer(), KINKS[nn.ReLU]) for _ in range(4)])
+    pixels = [case.input() + number for number in range(8)]
+    wanted = [traced(made, each) for each in pixels]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(20):
+            told = threads.map(partial(traced, made), pixels)
+            for found, right in zip(told, wanted, strict=True):
+                assert all(torch.equal(a, b) for a, b in zip(found, right, strict=True))
+
+
+def test_what_a_walk_points_at_is_kept() -> None:
+    case = Case((3, 3), 1, 1, 1, (1, 16, 16), "relu", True, 2, 5)
+    pixels = case.input()
+    wanted = traced(made := NativeChain([Step(case.layer(), KINKS[nn.ReLU])]), pixels)
+    windows.cache_clear()
+    gc.collect()
+    # Were they gone, this would lie in their places.
+    others = [np.full(number, -1, np.int64) for number in range(1, 400)]
+    found = traced(made, pixels)
+    assert others and all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
 def test_what_the_first_step_cannot_take_is_refused() -> None:

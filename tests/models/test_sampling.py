@@ -180,6 +180,24 @@ def test_noisy_pictures_are_integers_and_not_clipped(
     assert noisy.min() < -50 and noisy.max() > 305
 
 
+@pytest.mark.parametrize("base", ["gradient", "input_x_gradient"])
+def test_the_default_type_is_not_ours(
+    sampler: Sampler, plan: Plan, digit: NDArray[np.uint8], base: str
+) -> None:
+    plan, seen = replace(plan, recipe=replace(plan.recipe, attribution=base)), []
+    for default in (torch.float32, torch.float64, torch.bfloat16):
+        torch.set_default_dtype(default)
+        try:
+            drawn = torch.zeros(3, *digit.shape, dtype=torch.float32)
+            on_device(plan, digit, passing(sampler.network, base))(range(5, 8), drawn)
+            seen.append((sampler.scores(plan, digit, 5, 16), drawn.numpy()))
+        finally:
+            torch.set_default_dtype(torch.float32)
+    for found in seen[1:]:
+        for one, right in zip(found, seen[0], strict=True):
+            assert one.dtype == np.float32 and np.array_equal(one, right) and right.any()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_splits_give_the_same_evidence(plan: Plan, digit: NDArray[np.uint8]) -> None:
     sampler = Sampler(Network(card("digits-tiny"), "cuda"))

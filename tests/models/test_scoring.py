@@ -125,6 +125,34 @@ def test_code_that_scores_otherwise_is_not_used(
     assert torch.equal(cell_scores(maps, 4), pool(magnitude(maps), 4))
 
 
+@if_native
+@pytest.mark.parametrize("name", ["UNSIGNED", "EXPONENT"])
+@pytest.mark.usefixtures("anew")
+def test_nor_code_that_errs_only_in_what_is_no_number(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Magnitudes that lose the lowest bit of a NaN's exponent, and infinities that are kept."""
+    wrong = {"UNSIGNED": 0x7FFFFFFF ^ 1 << 30, "EXPONENT": 0x7FFFFFFF}[name]
+    monkeypatch.setattr(native, name, wrong)
+    assert not agrees((8, 8, 3), 4)
+
+
+@pytest.mark.parametrize("default", [torch.float64, torch.float16])
+@pytest.mark.parametrize("tried", [True, False])
+@pytest.mark.usefixtures("anew")
+def test_the_default_type_is_not_ours(default: torch.dtype, tried: bool) -> None:
+    maps = maps_of((2, 8, 8, 3), 4)
+    wanted = cell_scores(maps, 2)
+    if not tried:
+        agrees.cache_clear()
+    torch.set_default_dtype(default)
+    try:
+        found = cell_scores(maps, 2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.dtype == torch.float32 and torch.equal(found, wanted)
+
+
 def test_where_there_is_no_native_code_torch_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = maps_of((2, 8, 8, 3), 4)
     monkeypatch.setattr(native, "available", lambda: False)
