@@ -7,7 +7,7 @@
 
 Each network is measured in a process of its own, its arms in turns, one thread, in the processor's
 time: others share the machine. What is finished is kept in FOLDER, so that a run may be cut. Takes
-about ten minutes of one core.
+about a quarter of an hour of one core.
 """
 
 import argparse

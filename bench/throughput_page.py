@@ -102,7 +102,7 @@ def _elsewhere(records: Sequence[Mapping[str, Any]]) -> str:
         f"{each['instructions']}: {each['device']}, commit {each['commit'][:12]}."
         for each in records
     ]
-    return textwrap.fill(" ".join(["Of the other columns each names its commit.", *said]), 100)
+    return textwrap.fill(" ".join(["The other columns:", *said]), 100)
 
 
 def _any_lanes(base: str) -> list[str]:
@@ -129,7 +129,7 @@ def bound(race: Race) -> str:
     if race.has("convolutions bfloat16"):
         says += f" and {race.ratio('convolutions bfloat16', race.best_captum)} times in bfloat16."
     else:
-        says += ". This processor has no instructions for bfloat16, which is not quicker here."
+        says += ". This processor has no instructions for bfloat16, which is slower here."
     return textwrap.fill(says, width=100)
 
 

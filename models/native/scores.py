@@ -83,8 +83,7 @@ def _magnitudes(code: Code, start: Int, channels: int) -> None:
         with code.loop(low, high, many) as pixel:
             values = code.at("maps") + (start + pixel) * channels
             bits = values.load(ir.VectorType(BITS, many * channels))
-            code_at = code.at("row") + pixel
-            code_at.store(_largest(code.builder, bits, many, channels))
+            (code.at("row") + pixel).store(_largest(code.builder, bits, many, channels))
 
 
 def _largest(build: ir.IRBuilder, bits: ir.Value, many: int, channels: int) -> ir.Value:

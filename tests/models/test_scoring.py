@@ -131,7 +131,7 @@ def test_code_that_scores_otherwise_is_not_used(
 def test_nor_code_that_errs_only_in_what_is_no_number(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Magnitudes that lose the lowest bit of a NaN's exponent, and infinities that are kept."""
+    """Magnitudes that lose the highest bit of a NaN's exponent, and infinities that are kept."""
     wrong = {"UNSIGNED": 0x7FFFFFFF ^ 1 << 30, "EXPONENT": 0x7FFFFFFF}[name]
     monkeypatch.setattr(native, name, wrong)
     assert not agrees((8, 8, 3), 4)
